@@ -1,0 +1,1 @@
+"""The vendors' REST APIs. Clients are given an address and a secret and know nothing of our database."""
