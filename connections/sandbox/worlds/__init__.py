@@ -1,0 +1,11 @@
+"""Seeded worlds: the same seed gives the same world, down to the tokens.
+
+empty() two sites of every kind and nobody but the token owners; small() every oddity once; demo() what the demo
+migrates; many() clean, as large as asked.
+"""
+
+from connections.sandbox.worlds.demo import demo
+from connections.sandbox.worlds.many import many
+from connections.sandbox.worlds.small import empty, small
+
+__all__ = ["demo", "empty", "many", "small"]
