@@ -1,0 +1,304 @@
+"""What the steps of one run work with: the sites, opened once, the options, and the way to be stopped."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from connections.budgets import budget_for
+from connections.clients.azure import AzureClient
+from connections.clients.http import FaultKind, Gate, SiteError
+from connections.clients.jira import IssuePace, JiraClient
+from connections.clients.sevenpace import SevenPaceClient
+from connections.models import Connection, Site
+from connections.opening import open_client, open_jira
+from connections.options import ConnectionOptions
+from worklogs.issues import IssueFinder, open_finder
+from worklogs.models import CallCount, Run, RunLog
+from worklogs.people import SourcePeople, TargetPeople
+from worklogs.rules import Policy, Target
+from worklogs.sides import JiraSide, Side, TempoSide, open_side
+from worklogs.worklog import digest_of
+from worklogs.write import Manner
+
+SOURCE_NAME = "7pace"
+
+
+class InterruptedRunError(Exception):
+    """Somebody wants the run to end, or the time this process has for it is up. Nothing was sent meanwhile."""
+
+
+class NotReadyError(Exception):
+    """The run cannot begin: `code` for machines, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Halt:
+    """Tells every thread of a run to stop, and why (the first reason given counts), or to hold still for a while.
+
+    `deadline` is the monotonic time at which this process has to let go of the run.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self._called = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
+        self._lock = threading.Lock()
+        self.deadline = deadline
+        self.reason: BaseException | str = ""
+
+    def call(self, reason: BaseException | str) -> None:
+        with self._lock:
+            if not self._called.is_set():
+                self.reason = reason
+                self._called.set()
+                self._going.set()
+
+    def hold(self, still: bool) -> None:
+        """Threads stop between two entries until it is lifted or the run is called to a halt."""
+        if still and not self.called:
+            self._going.clear()
+        else:
+            self._going.set()
+
+    @property
+    def called(self) -> bool:
+        return self._called.is_set()
+
+    def check(self, seconds: float = 0) -> None:
+        """Waits while the run is held; raises InterruptedRunError where it has to stop within so many seconds."""
+        self._going.wait(self._seconds_left())
+        late = self.deadline is not None and time.monotonic() + seconds > self.deadline
+        if self.called or late:
+            raise InterruptedRunError
+
+    def _seconds_left(self) -> float | None:
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def pause(self, seconds: float) -> None:
+        self.check(seconds)
+        if self._called.wait(seconds):
+            raise InterruptedRunError
+
+
+class Calls:
+    """Counts the calls a process makes for a run, and adds them to the run's row now and then."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def counter(self, site: str) -> Callable[[str], None]:
+        def count(method: str) -> None:
+            with self._lock:
+                self._counts[site, method] += 1
+
+        return count
+
+    def save(self) -> None:
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        with transaction.atomic():
+            for (site, method), count in sorted(counts.items()):
+                CallCount.objects.get_or_create(run=self._run, site=site, method=method)
+                CallCount.objects.filter(run=self._run, site=site, method=method).update(
+                    count=F("count") + count
+                )
+
+
+@dataclass
+class Waits:
+    """Where the run waits and until when, for the people who watch it."""
+
+    reason: str = ""
+    until: datetime | None = None
+
+    def note(self, seconds: float, reason: str) -> None:
+        self.reason, self.until = reason[:200], timezone.now() + timedelta(seconds=seconds)
+
+
+@dataclass
+class Context:
+    """One run's world. Safe to share between its threads."""
+
+    run: Run
+    connection: Connection
+    options: ConnectionOptions
+    policy: Policy
+    manner: Manner
+    halt: Halt
+    calls: Calls
+    waits: Waits
+    pace: SevenPaceClient
+    azure: AzureClient | None
+    source_people: SourcePeople
+    target_people: TargetPeople
+    finder: IssueFinder
+    side: Side
+    tokens: dict[str, str] = field(default_factory=dict)
+    refused_tokens: dict[str, str] = field(default_factory=dict)
+    paces: dict[str, IssuePace] = field(default_factory=dict)
+
+    @property
+    def source_site(self) -> str:
+        return self.connection.left.name
+
+    def stop_if_target_is_down(self) -> None:
+        """After enough writes without an answer in a row nothing more is sent. Raises SiteError."""
+        client = self.side.tempo if isinstance(self.side, TempoSide) else self.side.jira
+        if client.http.down:
+            raise SiteError(
+                self.side.name,
+                FaultKind.STOPS,
+                "site_unavailable",
+                f"{self.side.name} is down. Start again when it is back: the run goes on where it stopped.",
+            )
+
+    def log(self, text: str, level: str = RunLog.Level.INFO) -> None:
+        RunLog.objects.create(run=self.run, text=text, level=level)
+
+    def pace_of(self, issue: str) -> IssuePace:
+        return self.paces.setdefault(issue, IssuePace())
+
+
+class Opener:
+    """Opens a run's sites, each with the shared budget, the run's halt and its counters."""
+
+    def __init__(self, run: Run, halt: Halt) -> None:
+        self.calls = Calls(run)
+        self.waits = Waits()
+        self._halt = halt
+
+    def open(self, site: Site) -> Any:
+        """The site's client, of the class its kind asks for."""
+        return open_client(site, self._gate(site))
+
+    def open_as(self, person: str, site: Site) -> JiraClient:
+        """A jira site with the personal token of this e-mail."""
+        return open_jira(site, self._gate(site), person)
+
+    def _gate(self, site: Site) -> Gate:
+        return Gate(
+            budget=budget_for(site),
+            pause=self._halt.pause,
+            on_call=self.calls.counter(site.name),
+            on_wait=self.waits.note,
+        )
+
+
+def open_context(run: Run, halt: Halt) -> Context:
+    """Opens both sides and asks each who we are. Raises SiteError, UnusableIssueRuleError, TokenError."""
+    connection = Connection.objects.with_sites().get(pk=run.connection_id)
+    options = connection.get_options()
+    opener = Opener(run, halt)
+    left, right = connection.left, connection.right
+    pace: SevenPaceClient = opener.open(left)
+    azure: AzureClient | None = opener.open(left.azure) if left.azure else None
+    pace.me()
+    if azure:
+        _refuse_without_identity(azure)
+    side = open_side(connection, opener.open)
+    _refuse_without_time_tracking(side.jira, right)
+    context = Context(
+        run=run,
+        connection=connection,
+        options=options,
+        policy=policy_of(connection),
+        manner=Manner(str(connection.estimate_on(right)), {"source": SOURCE_NAME, "site": left.name}),
+        halt=halt,
+        calls=opener.calls,
+        waits=opener.waits,
+        pace=pace,
+        azure=azure,
+        source_people=SourcePeople(pace, azure),
+        target_people=TargetPeople(connection, side.jira),
+        finder=open_finder(options.issues, side.jira),
+        side=side,
+    )
+    _open_personal_tokens(context, opener)
+    return context
+
+
+def _refuse_without_identity(azure: AzureClient) -> None:
+    """Only a refused token matters: the call is a preview, which a server may not know."""
+    try:
+        azure.connection_data()
+    except SiteError as fault:
+        if fault.kind is FaultKind.STOPS:
+            raise
+
+
+def _refuse_without_time_tracking(jira: JiraClient, site: Site) -> None:
+    """Without it Jira answers 404 to every worklog, which looks like missing issues."""
+    try:
+        enabled = jira.configuration().get("timeTrackingEnabled", True)
+    except SiteError as fault:
+        if fault.status in (403, 404):
+            return
+        raise
+    if not enabled:
+        raise NotReadyError(
+            "time_tracking_off",
+            f"Time tracking is switched off in Jira ({site.name}): no worklog can be written. "
+            "Switch it on under Settings > Issues > Time tracking, then start again.",
+        )
+
+
+def _open_personal_tokens(context: Context, opener: Opener) -> None:
+    """Each personal token is asked whose it is; one that is refused fails its person's entries, not the run."""
+    if not isinstance(context.side, JiraSide):
+        return
+    site = context.connection.right
+    for token in site.tokens.exclude(email=""):
+        client = opener.open_as(token.email, site)
+        try:
+            context.tokens[str(client.myself()["accountId"])] = token.email
+            context.side.people[token.email] = client
+        except SiteError as fault:
+            if fault.code != "auth_failed":
+                raise
+            context.refused_tokens[token.email.casefold()] = fault.message
+            context.log(
+                f"The personal token of {token.email} is refused: {fault.message}", RunLog.Level.WARNING
+            )
+
+
+def policy_of(connection: Connection) -> Policy:
+    options = connection.get_options()
+    tempo = connection.right.kind == Site.Kind.TEMPO
+    return Policy(
+        target=Target.TEMPO if tempo else Target.JIRA,
+        source_name=SOURCE_NAME,
+        minimum_seconds=connection.minimum_seconds,
+        rounding=options.rounding,
+        rounding_minutes=options.rounding_minutes,
+        lookalikes=options.lookalikes,
+        long_text=options.long_text,
+        has_markers=bool(connection.right.marker_attribute) if tempo else True,
+    )
+
+
+def options_digest(connection: Connection) -> str:
+    """Changes with anything that would make a plan another one: options, sites, addresses, people set by hand."""
+    sites = [
+        (site.name, site.kind, site.url, site.marker_attribute)
+        for site in (connection.left, connection.right)
+    ]
+    people = list(
+        connection.user_mappings.exclude(found_by="email")
+        .order_by("id")
+        .values_list("left_account", "left_email", "right_account", "right_email")
+    )
+    return digest_of([connection.options, sites, people])

@@ -1,0 +1,99 @@
+"""A run in figures: the contract's JSON, from what the run counted."""
+
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+from worklogs.models import AuditEntry, Entry, Fetched, Run
+
+type Json = dict[str, Any]
+
+COUNTED = ("created", "updated", "deleted", "linked", "unchanged", "skipped", "parked", "failed")
+
+
+def of(run: Run) -> Json:
+    """The run as the contract's JSON: of a run that ended as it was kept then, else as it stands now."""
+    return run.result or now(run)
+
+
+def now(run: Run) -> Json:
+    counts = dict.fromkeys(COUNTED, 0)
+    rows = run.fetched.exclude(outcome="").order_by().values_list("outcome").annotate(Count("id"))
+    counts |= dict(rows)
+    fetched = run.fetched.count()
+    return {
+        "run": run.pk,
+        "connection": run.connection.name,
+        "kind": run.kind,
+        "state": run.state,
+        "fetched": fetched,
+        **counts,
+        "written": counts["created"] + counts["updated"] + counts["deleted"],
+        "missing_people": missing_people(run),
+        "failures": failures(run),
+        "calls": calls(run),
+        "seconds": round(run.busy_seconds, 1),
+        "code": run.code,
+        "message": run.message,
+    }
+
+
+def counts_of(result: Json) -> dict[str, int]:
+    """The numbers of entries alone: the failures beside them may be very many."""
+    return {name: result[name] for name in ("fetched", *COUNTED)}
+
+
+def missing_people(run: Run) -> list[str]:
+    """Authors without an active account on the target, by e-mail, else by name; each once, e-mails without case."""
+    labels = run.fetched.filter(account="").exclude(person="").order_by("id").values_list("person", flat=True)
+    distinct = {label.casefold(): label for label in reversed(labels)}
+    return sorted(distinct.values(), key=str.casefold)
+
+
+def failures(run: Run) -> list[Json]:
+    """What is failed or parked at the end of the run, tried in it or not."""
+    planned = _planned_failures(run)
+    named = {row.entry for row in planned}
+    standing = [entry for entry in open_failures(run) if entry.entry not in named]
+    rows: list[Entry | AuditEntry] = [*planned, *standing]
+    return [_failure(row) for row in sorted(rows, key=lambda row: (row.code, row.entry))]
+
+
+def open_failures(run: Run) -> QuerySet[Entry]:
+    """The standing failures among the entries this run fetched."""
+    entries = run.fetched.filter(outcome__in=(Fetched.Outcome.FAILED, Fetched.Outcome.PARKED))
+    return Entry.objects.filter(
+        connection=run.connection, entry__in=entries.values("entry"), standing__in=("failed", "parked")
+    )
+
+
+def _planned_failures(run: Run) -> list[AuditEntry]:
+    """What a dry run found anew; failures that stand as they stood have no row in its plan."""
+    if not run.is_dry:
+        return []
+    return list(run.audit.filter(action__in=("refuse", "park")))
+
+
+def _failure(row: Entry | AuditEntry) -> Json:
+    parked = row.standing == "parked" if isinstance(row, Entry) else row.action == "park"
+    return {
+        "entry": row.entry,
+        "site": row.site,
+        "work_item": int(row.work) if row.work.isdecimal() else None,
+        "issue": row.issue_key or None,
+        "person": row.person_email or row.person_name or None,
+        "date": row.day.isoformat() if row.day else None,
+        "seconds": row.seconds,
+        "code": row.code,
+        "message": row.message,
+        "hint": row.hint,
+        "parked": parked,
+    }
+
+
+def calls(run: Run) -> dict[str, dict[str, int]]:
+    """Calls by site and method, all parts of the run together."""
+    counted: dict[str, dict[str, int]] = {}
+    for row in run.calls.all():
+        counted.setdefault(row.site, {})[row.method] = row.count
+    return counted

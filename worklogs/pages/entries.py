@@ -1,0 +1,115 @@
+"""Entries over all runs: how each stands, everything that was done, and the life of one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from worklogs import spreadsheet
+from worklogs.forms import EntryFilter
+from worklogs.models import AuditEntry, Entry
+from worklogs.reading import entries as reading
+from worklogs.reading import paging, timeline
+from worklogs.reading.entries import Filters
+
+STANDING_COLUMNS = (
+    "connection", "source_site", "entry", "work_item", "target_issue", "person", "person_email", "date", "start",
+    "seconds", "standing", "code", "message", "tried_at", "run",
+)  # fmt: skip
+LOG_COLUMNS = (
+    "row", "at", "run", "connection", "source_site", "entry", "work_item", "target_site", "target_issue", "worklog",
+    "person", "person_email", "date", "start", "seconds", "action", "outcome", "code", "message", "reason",
+)  # fmt: skip
+MORE = ("person", "issue", "work", "entry", "run", "from", "to", "code")
+
+
+@require_GET
+def standing(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    form = EntryFilter(request.GET)
+    filters = form.filters()
+    rows = reading.standing(filters)
+    if request.GET.get("format") == "csv":
+        return _download("entries", STANDING_COLUMNS, rows, _standing_cells)
+    context = _list(request, form, filters, rows) | {"waiting": reading.need_a_person(filters)}
+    return render(request, "worklogs/entries.html", context)
+
+
+@require_GET
+def log(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    form = EntryFilter(request.GET)
+    filters = form.filters()
+    rows = reading.log(filters)
+    if request.GET.get("format") == "csv":
+        return _download("audit-log", LOG_COLUMNS, rows, _log_cells)
+    return render(request, "worklogs/log.html", _list(request, form, filters, rows))
+
+
+def _list(
+    request: HttpRequest, form: EntryFilter, filters: Filters, rows: QuerySet[Any]
+) -> dict[str, object]:
+    query = request.GET.copy()
+    for name in ("after", "outcome", "format"):
+        query.pop(name, None)
+    return {
+        "form": form,
+        "filters": filters,
+        "page": paging.page(rows, paging.key(request.GET.get("after", ""))),
+        "more": [form[name] for name in MORE],
+        "has_more": any(name in form.data and form.data[name] for name in MORE),
+        "other_query": query.urlencode(),
+    }
+
+
+def _download(
+    name: str, columns: Sequence[str], rows: QuerySet[Any], cells: Callable[[Any], Sequence[Any]]
+) -> StreamingHttpResponse:
+    body: Iterator[str] = spreadsheet.lines(columns, map(cells, reading.in_chunks(rows)))
+    file = f"twinlog-{name}-{timezone.localdate():%Y-%m-%d}.csv"
+    return StreamingHttpResponse(
+        body,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
+    )
+
+
+def _standing_cells(row: Entry) -> Sequence[Any]:
+    return (
+        row.connection.name, row.site, row.entry, row.work, row.issue_key, row.person_name, row.person_email,
+        row.day, row.start, row.seconds, row.standing, row.code, row.message, _iso(row.tried_at), row.settled_by_id,
+    )  # fmt: skip
+
+
+def _log_cells(row: AuditEntry) -> Sequence[Any]:
+    return (
+        row.pk, _iso(row.when), row.run_id, row.connection, row.site, row.entry, row.work,
+        row.target_site, row.issue_key, row.twin, row.person_name, row.person_email, row.day, row.start,
+        row.seconds, row.action, row.outcome, row.code, row.message, row.reason,
+    )  # fmt: skip
+
+
+def _iso(when: Any) -> str | None:
+    return when.isoformat(timespec="seconds") if when else None
+
+
+@require_GET
+def one(request: HttpRequest, pk: int) -> HttpResponse:
+    entry = get_object_or_404(Entry.objects.select_related(*timeline.SITES, "seen_by"), pk=pk)
+    return render(request, "worklogs/entry.html", {"life": timeline.of_entry(entry)})
+
+
+@require_GET
+def act(request: HttpRequest, pk: int) -> HttpResponse:
+    """One row of the audit log, within the life of its entry. Rows outlive entries, and plans have none yet."""
+    row = get_object_or_404(AuditEntry.objects.defer("source", "before", "after", "exchange"), pk=pk)
+    entry = Entry.objects.filter(connection__name=row.connection, site=row.site, entry=row.entry).first()
+    if entry:
+        return redirect(f"{reverse('worklogs:entry', args=[entry.pk])}#row-{pk}")
+    life = timeline.of_audit(row)
+    if not life.events:
+        raise Http404
+    return render(request, "worklogs/entry.html", {"life": life})

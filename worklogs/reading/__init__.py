@@ -1,0 +1,1 @@
+"""What the pages of this room read, and act on; one module a subject."""

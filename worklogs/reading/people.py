@@ -1,0 +1,322 @@
+"""People of a connection: who they are on the target and how that was found, and the entries of those who are nobody
+there. Of the source as the newest run read it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery, Sum
+from django.db.models.fields.json import KeyTransform
+
+from connections.models import Connection, Site, UserMapping
+from connections.wording import counted
+from worklogs.models import Entry, Fetched, Run
+
+ENDED = (Run.State.FINISHED, Run.State.PLANNED)
+CANDIDATES = 4
+NOT_CARRIED = (Entry.Standing.FAILED, Entry.Standing.PARKED, Entry.Standing.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    entries: int = 0
+    seconds: int = 0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.entries + other.entries, self.seconds + other.seconds)
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        return Amount(self.entries - other.entries, self.seconds - other.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One person of the source. `label` is the e-mail, else the name, else the id; `how` a UserMapping's way of being
+    found, or "none". `used` is false for a pair that no run has gone by yet."""
+
+    label: str
+    name: str = ""
+    email: str = ""
+    account: str = ""
+    guid: str = ""
+    how: str = "none"
+    target: str = ""
+    target_name: str = ""
+    used: bool = True
+    has_token: bool = False
+    every: Amount = Amount()
+    waiting: Amount = Amount()
+    carried: Amount = Amount()
+
+    @property
+    def key(self) -> str:
+        """What a pair names them by on the source's side."""
+        return self.email or self.account or self.label
+
+    @property
+    def can_be_paired(self) -> bool:
+        """A pair needs an e-mail address or an id; a bare name may be two people's."""
+        return bool(self.email or self.account)
+
+    @property
+    def named(self) -> dict[str, str]:
+        return {"person": self.key}
+
+    @property
+    def is_missing(self) -> bool:
+        return self.how == "none"
+
+    @property
+    def by_hand(self) -> bool:
+        return self.how in (UserMapping.FoundBy.MANUAL, UserMapping.FoundBy.FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Everybody, those without an account first, then by name. `run` is what they were read from."""
+
+    connection: Connection
+    run: Run | None
+    lines: list[Line]
+
+    @property
+    def missing(self) -> list[Line]:
+        return [line for line in self.lines if line.is_missing]
+
+    @property
+    def waiting(self) -> Amount:
+        return sum((line.waiting for line in self.missing), Amount())
+
+    @property
+    def carried(self) -> Amount:
+        return sum((line.carried for line in self.missing), Amount())
+
+    @property
+    def every(self) -> Amount:
+        return sum((line.every for line in self.missing), Amount())
+
+    @property
+    def tokens(self) -> int:
+        return sum(line.has_token for line in self.lines)
+
+    @property
+    def into_jira(self) -> bool:
+        return self.connection.right.kind == Site.Kind.JIRA
+
+    def named(self, key: str) -> Line | None:
+        return next((line for line in self.lines if key.casefold() in _names(line)), None)
+
+
+def of(connection: Connection) -> People:
+    run = _newest_with_entries(connection)
+    pairs = _Pairs(connection)
+    held = _held_back(connection)
+    tokens = _token_holders(connection)
+    lines = [pairs.applied(line, used=used) for line, used in _found_in(run)] if run else []
+    lines = [_weighed(line, held, tokens) for line in [*lines, *pairs.unseen(lines)]]
+    return People(connection, run, sorted(lines, key=_order))
+
+
+def _order(line: Line) -> tuple[Any, ...]:
+    return (
+        not line.is_missing,
+        -line.every.entries if line.is_missing else 0,
+        (line.name or line.label).casefold(),
+    )
+
+
+def _names(line: Line) -> set[str]:
+    return {name.casefold() for name in (line.label, line.email, line.account, line.guid) if name}
+
+
+def _newest_with_entries(connection: Connection) -> Run | None:
+    """The newest run that read to its end and whose reading is kept, else the newest that has read anything."""
+    read = Exists(Fetched.objects.filter(run=OuterRef("pk")))
+    runs = list(connection.runs.filter(read).defer("result").order_by("-id")[:CANDIDATES])
+    return next((run for run in runs if run.state in ENDED), runs[0] if runs else None)
+
+
+def _found_in(run: Run) -> list[tuple[Line, str]]:
+    """Everybody whose entries the run fetched, with the account it wrote for, empty where it found none."""
+    groups = (
+        run.fetched.exclude(person="")
+        .order_by()
+        .values_list("person", "account")
+        .annotate(Count("id"), Sum("seconds"), Min("id"))
+    )
+    merged: dict[str, tuple[Line, str, int]] = {}
+    for label, account, entries, seconds, sample in groups:
+        before = merged.get(label.casefold())
+        amount = Amount(entries, seconds) + (before[0].every if before else Amount())
+        used = account or (before[1] if before else "")
+        merged[label.casefold()] = (Line(label, every=amount), used, sample)
+    persons = _persons(sample for _, _, sample in merged.values())
+    return [(_introduced(line, persons.get(sample)), used) for line, used, sample in merged.values()]
+
+
+def _persons(samples: Iterable[int]) -> dict[int, Mapping[str, str]]:
+    rows = Fetched.objects.filter(pk__in=list(samples)).order_by()
+    return dict(rows.annotate(who=KeyTransform("person", "values")).values_list("pk", "who"))
+
+
+def _introduced(line: Line, person: Mapping[str, str] | None) -> Line:
+    known = person or {}
+    return replace(
+        line,
+        name=known.get("name", ""),
+        email=known.get("email", ""),
+        account=known.get("account", ""),
+        guid=known.get("guid", ""),
+    )
+
+
+class _Pairs:
+    """Who is known to be whom, those set by people before those found."""
+
+    def __init__(self, connection: Connection) -> None:
+        rows = list(connection.user_mappings.all())
+        self._rows = sorted(rows, key=lambda row: row.found_by != UserMapping.FoundBy.EMAIL)
+        self._by_name = {
+            name.casefold(): row for row in self._rows for name in (row.left_account, row.left_email) if name
+        }
+
+    def applied(self, line: Line, used: str) -> Line:
+        """`used` is the account the run wrote for: it knows better than a row of an earlier one."""
+        row = next((self._by_name[name] for name in _names(line) if name in self._by_name), None)
+        if row is None or (row.found_by == UserMapping.FoundBy.EMAIL and not used):
+            return replace(line, how=UserMapping.FoundBy.EMAIL if used else "none", target=used)
+        return replace(_told(line, row), used=bool(used) and row.right_account in ("", used))
+
+    def unseen(self, lines: Sequence[Line]) -> list[Line]:
+        """Pairs that people made for somebody who has no entries yet."""
+        known = {name for line in lines for name in _names(line)}
+        by_hand = [row for row in self._rows if row.found_by != UserMapping.FoundBy.EMAIL]
+        return [
+            _told(
+                Line(row.left_email or row.left_account, row.left_name, row.left_email, row.left_account), row
+            )
+            for row in by_hand
+            if not {row.left_email.casefold(), row.left_account.casefold()} & known
+        ]
+
+
+def _told(line: Line, row: UserMapping) -> Line:
+    target = row.right_account or row.right_email
+    return replace(line, how=row.found_by, target=target, target_name=row.right_name)
+
+
+def _held_back(connection: Connection) -> dict[str, dict[str, Amount]]:
+    """What is not carried, by the person's label and how it stands."""
+    rows = (
+        Entry.objects.filter(connection=connection, standing__in=NOT_CARRIED)
+        .order_by()
+        .values_list("person_email", "person_name", "standing")
+        .annotate(Count("id"), Sum("seconds"))
+    )
+    found: dict[str, dict[str, Amount]] = {}
+    for email, name, standing, entries, seconds in rows:
+        by_standing = found.setdefault((email or name).casefold(), {})
+        by_standing[standing] = by_standing.get(standing, Amount()) + Amount(entries, seconds)
+    return found
+
+
+def _weighed(line: Line, held: Mapping[str, Mapping[str, Amount]], tokens: set[str]) -> Line:
+    mine = held.get(line.label.casefold(), {})
+    nothing = Amount()
+    waiting = mine.get(Entry.Standing.FAILED, nothing) + mine.get(Entry.Standing.PARKED, nothing)
+    skipped = mine.get(Entry.Standing.SKIPPED, nothing)
+    return replace(
+        line,
+        waiting=waiting,
+        carried=line.every - waiting - skipped,
+        has_token=line.email.casefold() in tokens if line.email else False,
+    )
+
+
+def _token_holders(connection: Connection) -> set[str]:
+    """E-mails of those in whose own name a jira target can be written to."""
+    if connection.right.kind != Site.Kind.JIRA:
+        return set()
+    return {
+        email.casefold()
+        for email in connection.right.tokens.exclude(email="").values_list("email", flat=True)
+    }
+
+
+# --- all connections
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One connection's people: those without an account in its last run who have not been paired since."""
+
+    connection: Connection
+    run: Run | None
+    missing: list[str]
+    found: dict[str, int]
+
+    @property
+    def words(self) -> str:
+        return counted(len(self.missing), "person", "people")
+
+    @property
+    def by_hand(self) -> int:
+        return sum(count for found_by, count in self.found.items() if found_by != UserMapping.FoundBy.EMAIL)
+
+
+def of_all() -> list[Summary]:
+    last = Run.objects.filter(connection=OuterRef("pk"), state__in=ENDED).order_by("-id").values("pk")[:1]
+    connections = list(Connection.objects.with_sites().annotate(last_run=Subquery(last)))
+    runs = Run.objects.filter(pk__in=[row.last_run for row in connections if row.last_run]).defer("result")
+    missing = {run.pk: run for run in runs.annotate(missing=KeyTransform("missing_people", "result"))}
+    paired = _paired_by_hand()
+    counts: dict[int, dict[str, int]] = {}
+    rows = UserMapping.objects.order_by().values_list("connection", "found_by").annotate(Count("id"))
+    for connection, found_by, count in rows:
+        counts.setdefault(connection, {})[found_by] = count
+    summaries = []
+    for connection in connections:
+        run = missing.get(connection.last_run)
+        names = (getattr(run, "missing", None) or []) if run else []
+        open_ = [name for name in names if (connection.pk, name.casefold()) not in paired]
+        summaries.append(Summary(connection, run, open_, counts.get(connection.pk, {})))
+    return sorted(summaries, key=lambda summary: -len(summary.missing))
+
+
+def _paired_by_hand() -> set[tuple[int, str]]:
+    rows = UserMapping.objects.filter(~Q(found_by=UserMapping.FoundBy.EMAIL)).order_by()
+    named = rows.values_list("connection", "left_email", "left_account")
+    return {(connection, name.casefold()) for connection, *names in named for name in names if name}
+
+
+# --- pairs somebody hands in
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A pair that is not yet so. `line` is the person it is about, None where nobody of that name has entries."""
+
+    left: str
+    right: str
+    line: Line | None
+
+    @property
+    def is_change(self) -> bool:
+        return self.line is not None and not self.line.is_missing
+
+
+def proposals(people: People, pairs: Iterable[tuple[str, str]]) -> list[Proposal]:
+    """The pairs that would change something, each person's last one counts."""
+    last = {left.casefold(): (left, right) for left, right in pairs}
+    found = [Proposal(left, right, people.named(left)) for left, right in last.values()]
+    return [one for one in found if not (one.line and _is_so(one.line, one.right))]
+
+
+def _is_so(line: Line, right: str) -> bool:
+    return right.casefold() == line.target.casefold() and bool(right)
+
+
+def affected(found: Sequence[Proposal]) -> tuple[Amount, Amount]:
+    """Entries that wait and that are carried already, of everybody the pairs are about."""
+    about = {one.line.label: one.line for one in found if one.line}.values()
+    return sum((line.waiting for line in about), Amount()), sum((line.carried for line in about), Amount())

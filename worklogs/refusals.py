@@ -1,0 +1,41 @@
+"""A target's no, in words that a person can act on."""
+
+from connections.clients.http import SiteError
+from worklogs.rules import Refuse
+
+HINTS = {
+    "issue_not_found": "Check that the issue still exists and that the token's owner may see it.",
+    "issue_not_editable": "Reopen the issue or make its status editable, then run again; or pair another issue.",
+    "issue_limit": "The issue holds as many worklogs as Jira allows. Pair another issue with this work item.",
+    "no_permission": (
+        'Grant the token\'s owner "Browse projects" and "Work on issues" in this project '
+        "(for Tempo also to log work for others), then run again."
+    ),
+    "author_not_allowed": "Let this person log work in the project, or replace the personal token, then run again.",
+    "author_inactive": "Reactivate the account, or pair the person with another one.",
+    "period_closed": "Reopen the period or the timesheet in Tempo, then run again.",
+    "attribute_required": "Name a value for the required work attribute, or make it optional in Tempo.",
+    "entry_invalid": "Correct the entry at its source; the next run carries it.",
+    "text_too_long": 'Shorten the text, or set long_text = "cut".',
+    "rate_limited": "Nothing: the next run tries it again.",
+    "site_unavailable": "Nothing: the next run tries it again.",
+    "unknown_outcome": "Nothing: the next run looks for it before anything else.",
+}
+ANYTHING_ELSE = "Read the target's own words above, mend what they name, then run again."
+
+# What holds for every further entry of the same issue by the same author: it need not be asked again.
+OF_THE_ISSUE = frozenset({"issue_not_editable", "issue_limit"})
+OF_ISSUE_AND_AUTHOR = frozenset({"no_permission", "issue_not_found"})
+
+
+def refusal(fault: SiteError) -> Refuse:
+    """The refusal that a failed call means for its entry."""
+    return Refuse(fault.code, fault.message, HINTS.get(fault.code, ANYTHING_ELSE), kind=str(fault.kind))
+
+
+def of_personal_token(email: str, message: str) -> Refuse:
+    return Refuse(
+        "author_not_allowed",
+        f"The personal token of {email} is refused: {message}",
+        f"Replace the personal token of {email}, or remove it so that a header line names the person.",
+    )

@@ -1,0 +1,495 @@
+"""The conductor. A run reads its source, maps, and carries issue by issue; every part of that is a step that one
+thread of one process claims, and that another takes over should this one die.
+
+    start   the run's row, taken over from a dead owner or made new
+    work    steps, until none is left, the run is called to a halt, or this process's time is up
+    finish  what came of it
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.utils import timezone
+
+from connections.clients.http import FaultKind, SiteError
+from connections.models import Connection
+from connections.tokens import TokenError
+from worklogs import carry, fetch, figures, hours, mapping, recover, steps
+from worklogs.context import Context, Halt, InterruptedRunError, NotReadyError, open_context, options_digest
+from worklogs.dialects.sevenpace import TimesMismatchError
+from worklogs.issues import UnusableIssueRuleError
+from worklogs.models import Fetched, Run, RunLog, Step
+from worklogs.owners import is_alive, is_elsewhere
+from worklogs.rules import Target
+
+logger = logging.getLogger(__name__)
+
+READERS = 2
+# Enough to use up Jira's 100 writes a second at its usual latency, and where every issue is at its own limit of
+# 100 in 30 seconds; Tempo allows 5 requests a second in all.
+WRITERS = {Target.JIRA: 32, Target.TEMPO: 6}
+# A stopped run is gone on with for so long; after that its source is read anew.
+GO_ON_WITHIN = timedelta(hours=12)
+HEARTBEAT_SECONDS = 1.0
+LEASE_EXTENSION_SECONDS = 10.0
+TELL_SECONDS = 5.0
+IDLE_SECONDS = 0.25
+PASSING_SECONDS = 5.0
+# A step that a passing fault ended so often ends the run: somebody has to look.
+ATTEMPTS = 20
+
+# Why a run cannot begin, or be taken up again: nothing has been sent to the target.
+CANNOT_BEGIN = (SiteError, TokenError, NotReadyError, UnusableIssueRuleError)
+
+CANCELLED = "Somebody cancelled it. Start it again to carry the rest."
+UNFINISHED = (Step.State.WAITING, Step.State.CLAIMED)
+
+
+class RunActiveError(Exception):
+    """Another run of this connection is under way, and its owner lives."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"Run {run.pk} of this connection is under way. Wait for it, or cancel it.")
+        self.run = run
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants of a run. `retry` also tries failures whose cause has not changed."""
+
+    dry_run: bool = False
+    queued: bool = False
+    retry: bool = False
+
+    @property
+    def kind(self) -> Run.Kind:
+        return Run.Kind.DRY_RUN if self.dry_run else Run.Kind.MIGRATION
+
+
+# --- start
+
+
+def start(connection: Connection, asked: Asked, owner: str = "") -> Run:
+    """The run to work on: one that was left unfinished, else a new one. Raises RunActiveError, NotReadyError."""
+    _refuse_unready(connection)
+    _release_the_dead(connection)
+    digest = options_digest(connection)
+    changes = {
+        "state": Run.State.RUNNING,
+        "owner": owner,
+        "lease_until": timezone.now() + steps.lease(),
+        "queued": asked.queued,
+        "retry": asked.retry,
+        "wish": Run.Wish.NONE,
+        "code": "",
+        "message": "",
+        "result": {},
+        "counts": {},
+        "ended_at": None,
+    }
+    try:
+        with transaction.atomic():
+            if left := _unfinished(connection, asked, digest):
+                Run.objects.filter(pk=left.pk).update(**changes)
+                left.refresh_from_db()
+                return left
+            return Run.objects.create(
+                connection=connection, kind=asked.kind, options_digest=digest, **changes
+            )
+    except IntegrityError:
+        raise RunActiveError(connection.runs.get(state=Run.State.RUNNING)) from None
+
+
+def _refuse_unready(connection: Connection) -> None:
+    """What cannot be migrated, whoever asks for it. Raises NotReadyError."""
+    name = connection.name
+    if not connection.is_migration:
+        raise NotReadyError("wrong_kind", f'"{name}" is a sync. Use `sync {name}`.')
+    if connection.options.get("rules") or connection.options.get("scripts"):
+        raise NotReadyError(
+            "not_supported",
+            f'"{name}" has rules or scripts, which this version does not carry out yet. Take them out.',
+        )
+    if connection.paused:
+        raise NotReadyError("paused", f'"{name}" is paused. Resume it, then start again.')
+
+
+def _release_the_dead(connection: Connection) -> None:
+    """A running run whose owner is dead becomes a stopped one. Raises RunActiveError where he lives."""
+    run = connection.runs.filter(state=Run.State.RUNNING).first()
+    if run is None:
+        return
+    if _lives(run):
+        raise RunActiveError(run)
+    stopped = Run.objects.filter(pk=run.pk, state=Run.State.RUNNING, owner=run.owner).update(
+        state=Run.State.STOPPED, ended_at=timezone.now(), message="Its process ended without a word."
+    )
+    if not stopped:
+        raise RunActiveError(run)
+    steps.take_over_from_the_dead()
+
+
+def _lives(run: Run) -> bool:
+    """Of an owner on another machine only the lease can tell: it is waited for."""
+    while is_elsewhere(run.owner) and run.lease_until and run.lease_until > timezone.now():
+        before = run.lease_until
+        time.sleep(max(0.0, (before - timezone.now()).total_seconds()) + 0.1)
+        run.refresh_from_db()
+        if run.lease_until and run.lease_until > before:
+            return True
+    return _is_worked_on(run)
+
+
+def _is_worked_on(run: Run) -> bool:
+    """Whether a living owner holds the run or one of its steps, by the lease where he is on another machine."""
+    if is_alive(run.owner, run.lease_until):
+        return True
+    claimed = run.steps.filter(state=Step.State.CLAIMED)
+    return any(is_alive(step.owner, step.lease_until) for step in claimed)
+
+
+def _unfinished(connection: Connection, asked: Asked, digest: str) -> Run | None:
+    """The connection's last run, where it stopped early and would do the same thing today."""
+    last = connection.runs.filter(kind=asked.kind).order_by("-id").first()
+    if last is None or last.state != Run.State.STOPPED or last.options_digest != digest:
+        return None
+    recent = last.ended_at and timezone.now() - last.ended_at < GO_ON_WITHIN
+    return last if recent and last.phase != Run.Phase.ENDED else None
+
+
+# --- work
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How one process works on a run: `seconds` it has for it (None: as long as it takes), its number of writing
+    threads (None: as the target allows), and whom to `tell` now and then how far it is."""
+
+    seconds: float | None = None
+    writers: int | None = None
+    tell: Callable[[str], None] | None = None
+
+
+def work(run: Run, owner: str, shift: Shift = Shift()) -> Run:
+    """Works on the run with the threads of this process until it is done, stopped, or the seconds are up.
+
+    A run that cannot begin at all (credentials refused, time tracking off) raises SiteError, NotReadyError,
+    UnusableIssueRuleError or TokenError, and a new one leaves nothing behind.
+    """
+    began = time.monotonic()
+    halt = Halt(None if shift.seconds is None else began + shift.seconds)
+    fresh = not run.steps.exists()
+    try:
+        context = open_context(run, halt)
+        if fresh:
+            _begin(context)
+    except InterruptedRunError:
+        raise
+    except BaseException as fault:
+        if fresh and not run.queued:
+            run.delete()
+        else:
+            stop(run.pk, fault)
+        raise
+    crew = Crew(context, owner)
+    with _heartbeat(crew, shift), _signals(halt):
+        crew.work(shift.writers or WRITERS[context.side.target])
+    Run.objects.filter(pk=run.pk).update(busy_seconds=run.busy_seconds + time.monotonic() - began)
+    run.refresh_from_db()
+    return finish(context)
+
+
+def _begin(context: Context) -> None:
+    """The first steps: what to read, and the issues where an earlier run left a write of unknown outcome."""
+    run = context.run
+    left = recover.unsettled(context).exclude(run=run).order_by()
+    with transaction.atomic():
+        fetch.plan_reading(context)
+        for issue, key in left.values_list("issue", "issue_key").distinct():
+            spec = {"issue": {"id": issue, "key": key}}
+            steps.add(run, Step.Kind.CARRY, issue, lock=mapping.lock_of(context, issue), spec=spec)
+    context.log(f"Run {run.pk} begins.")
+
+
+def stop(run_id: int, fault: BaseException) -> None:
+    """Ends a run that could not go on, in words; started again it goes on where it stopped."""
+    code = getattr(fault, "code", "not_ready")
+    ended = Run.objects.filter(pk=run_id, state=Run.State.RUNNING)
+    ended.update(state=Run.State.STOPPED, code=code, message=str(fault), ended_at=timezone.now())
+
+
+def cancel(run: Run) -> None:
+    """Ends a run between two entries; one that nobody works on ends here and now."""
+    Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(wish=Run.Wish.CANCEL)
+    if not _is_worked_on(run):
+        ended = Run.objects.filter(pk=run.pk, state=Run.State.RUNNING)
+        ended.update(state=Run.State.CANCELLED, code="cancelled", message=CANCELLED, ended_at=timezone.now())
+
+
+class Crew:
+    """The threads of one process that work on one run."""
+
+    def __init__(self, context: Context, owner: str) -> None:
+        self.context = context
+        self.owner = owner
+        self._changed = threading.Condition()
+
+    def work(self, writers: int) -> None:
+        threads = [
+            threading.Thread(target=self._work, args=(kinds,), name=f"{kinds[0]}-{number}", daemon=True)
+            for number, kinds in enumerate([READER] * READERS + [WRITER] * writers)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _work(self, kinds: tuple[str, ...]) -> None:
+        try:
+            while not self.context.halt.called:
+                self.context.halt.check()
+                step = steps.claim(self.context.run, kinds, self.owner)
+                if step:
+                    self._do(step)
+                elif not self._more_to_come():
+                    return
+        except InterruptedRunError:
+            return
+        except Exception as fault:
+            logger.exception("run %s broke", self.context.run.pk)
+            self.context.halt.call(fault)
+        finally:
+            self._wake()
+            connections.close_all()
+
+    def _do(self, step: Step) -> None:
+        """One step. Whatever happens it is given back or done: a step that stays claimed is a process that died."""
+        try:
+            again_in = DO[Step.Kind(step.kind)](self.context, step)
+        except InterruptedRunError:
+            steps.give_back(step)
+            raise
+        except (SiteError, TimesMismatchError) as fault:
+            self._after_fault(step, fault)
+        except BaseException:
+            steps.give_back(step)
+            raise
+        else:
+            steps.done(step) if again_in is None else steps.give_back(step, again_in)
+        if step.kind != Step.Kind.CARRY:
+            self._wake()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _after_fault(self, step: Step, fault: SiteError | TimesMismatchError) -> None:
+        passing = isinstance(fault, SiteError) and fault.kind is FaultKind.PASSING
+        if passing and step.attempts < ATTEMPTS:
+            steps.give_back(step, getattr(fault, "retry_after", None) or PASSING_SECONDS)
+            return
+        steps.give_back(step)
+        self.context.halt.call(fault)
+
+    def _more_to_come(self) -> bool:
+        """Whether there is or will be something to do; waits a little where there is nothing just now."""
+        if _advance(self.context):
+            return True
+        if not self.context.run.steps.filter(state__in=UNFINISHED).exists():
+            return False
+        with self._changed:
+            self._changed.wait(IDLE_SECONDS)
+        return True
+
+
+def _read(context: Context, step: Step) -> None:
+    fetch.read(context, step)
+    if not fetch.reads_first(context) and "ids" in step.spec:
+        mapping.plan_mapping(context.run, [str(work) for work in step.spec["ids"]])
+
+
+def _map(context: Context, step: Step) -> None:
+    mapping.map_entries(context, step)
+
+
+DO = {Step.Kind.READ: _read, Step.Kind.MAP: _map, Step.Kind.CARRY: carry.carry}
+READER = (Step.Kind.READ, Step.Kind.MAP, Step.Kind.CARRY)
+WRITER = (Step.Kind.MAP, Step.Kind.CARRY)
+
+
+def _advance(context: Context) -> bool:
+    """Once everything is read, mapping begins; True where that has just been set going."""
+    run = context.run
+    if run.steps.filter(kind=Step.Kind.READ, state__in=UNFINISHED).exists():
+        return False
+    with transaction.atomic():
+        if not Run.objects.filter(pk=run.pk, phase=Run.Phase.READING).update(phase=Run.Phase.CARRYING):
+            return False
+        context.log(f"Read {run.fetched.count():,} entries.")
+        if fetch.reads_first(context):
+            mapping.plan_mapping(run, mapping.unmapped_works(run))
+    return True
+
+
+# --- while it works
+
+
+@contextmanager
+def _heartbeat(crew: Crew, shift: Shift) -> Iterator[None]:
+    """Extends leases, saves counts, and hears what people wish, as long as the block runs."""
+    over = threading.Event()
+    thread = threading.Thread(target=_beat, args=(crew, shift, over), name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        crew.context.calls.save()
+
+
+def _beat(crew: Crew, shift: Shift, over: threading.Event) -> None:
+    extended = told = time.monotonic()
+    try:
+        while not over.wait(HEARTBEAT_SECONDS):
+            try:
+                _save_state(crew)
+                _hear(crew)
+                if shift.tell and time.monotonic() - told > TELL_SECONDS:
+                    told = time.monotonic()
+                    shift.tell(progress(crew.context.run))
+                if time.monotonic() - extended > LEASE_EXTENSION_SECONDS:
+                    extended = time.monotonic()
+                    steps.extend_leases(crew.owner)
+                    steps.take_over_from_the_dead()
+            except DatabaseError:
+                logger.warning(
+                    "the heartbeat of run %s could not be saved", crew.context.run.pk, exc_info=True
+                )
+    finally:
+        connections.close_all()
+
+
+def progress(run: Run) -> str:
+    """How far a run is, in words."""
+    fetched = run.fetched.count()
+    if run.steps.filter(kind=Step.Kind.READ, state__in=UNFINISHED).exists():
+        return f"Reading: {fetched:,} entries so far."
+    decided = run.fetched.exclude(outcome=Fetched.Outcome.PENDING).count()
+    return f"{decided:,} of {fetched:,} entries decided."
+
+
+def _save_state(crew: Crew) -> None:
+    context = crew.context
+    context.calls.save()
+    Run.objects.filter(pk=context.run.pk, owner=crew.owner).update(
+        lease_until=timezone.now() + steps.lease(),
+        waiting_for=context.waits.reason,
+        waiting_until=context.waits.until,
+    )
+
+
+def _hear(crew: Crew) -> None:
+    run = Run.objects.only("wish", "state").get(pk=crew.context.run.pk)
+    if run.wish == Run.Wish.CANCEL:
+        crew.context.halt.call(Run.Wish.CANCEL)
+    if run.state != Run.State.RUNNING:
+        crew.context.halt.call("ended by somebody else")
+    paused = run.wish == Run.Wish.PAUSE
+    if paused and crew.context.halt.deadline is not None:
+        crew.context.halt.deadline = time.monotonic()
+    else:
+        crew.context.halt.hold(paused)
+
+
+@contextmanager
+def _signals(halt: Halt) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run between two entries; it goes on when it is started again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: object) -> None:
+        halt.call(signal.Signals(number).name)
+
+    held = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+
+
+# --- finish
+
+
+def finish(context: Context) -> Run:
+    """The run's end state and figures; a run with steps left goes on being `running` where nobody stopped it."""
+    run, reason = context.run, context.halt.reason
+    left = run.steps.filter(state__in=UNFINISHED).exists()
+    if not reason and left:
+        return run
+    run.state, run.code, run.message = _ending(run, reason)
+    if not reason:
+        run.phase = Run.Phase.ENDED
+    run.ended_at = timezone.now()
+    result = figures.now(run)
+    ending = {
+        "state": run.state,
+        "phase": run.phase,
+        "code": run.code,
+        "message": run.message,
+        "ended_at": run.ended_at,
+        "wish": Run.Wish.NONE,
+        "waiting_for": "",
+        "waiting_until": None,
+        "result": result,
+        "counts": figures.counts_of(result),
+    }
+    if Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(**ending):
+        if not run.is_dry:
+            hours.keep(run)
+        _tell(context, run)
+    run.refresh_from_db()
+    return run
+
+
+def _tell(context: Context, run: Run) -> None:
+    well = run.state in (Run.State.FINISHED, Run.State.PLANNED)
+    text = f"Run {run.pk} {run.get_state_display().lower()}. {run.message}".strip()
+    context.log(text, RunLog.Level.INFO if well else RunLog.Level.ERROR)
+    if run.state == Run.State.FINISHED:
+        _forget_earlier(run)
+
+
+def _ending(run: Run, reason: BaseException | str) -> tuple[str, str, str]:
+    """State, code and message."""
+    if not reason:
+        return (Run.State.PLANNED if run.is_dry else Run.State.FINISHED), "", ""
+    if reason == Run.Wish.CANCEL:
+        return Run.State.CANCELLED, "cancelled", CANCELLED
+    if isinstance(reason, SiteError):
+        return Run.State.STOPPED, reason.code, reason.message
+    if isinstance(reason, TimesMismatchError):
+        return Run.State.STOPPED, "odata_times_mismatch", str(reason)
+    if isinstance(reason, str):
+        return Run.State.STOPPED, "interrupted", f"It was stopped ({reason}). Start it again to go on."
+    return (
+        Run.State.BROKEN,
+        "broken",
+        f"{type(reason).__name__}. Nothing is lost; start it again. The log has more.",
+    )
+
+
+def _forget_earlier(run: Run) -> None:
+    """What earlier runs fetched is of no more use: entries, traces and audit hold what became of it."""
+    ended = run.connection.runs.filter(pk__lt=run.pk, kind=Run.Kind.MIGRATION)
+    Fetched.objects.filter(run__in=ended).delete()
+    Step.objects.filter(run__in=ended).delete()

@@ -1,0 +1,129 @@
+"""The target side of a connection: its worklogs read as Worklog, whichever vendor keeps them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any, Protocol
+
+from connections.clients.http import SiteError
+from connections.clients.jira import JiraClient
+from connections.clients.tempo import TempoClient
+from connections.models import Connection, Site
+from worklogs.dialects import jira as jira_dialect
+from worklogs.dialects import tempo as tempo_dialect
+from worklogs.rules import Target
+from worklogs.worklog import Worklog
+
+ISSUES_A_SEARCH = 50
+IDS_A_CALL = 1000
+
+
+class Side(Protocol):
+    """A target as the engine sees it. `account` is the account that writes where the person has none, `jira` the
+    site that knows its issues and people."""
+
+    name: str
+    account: str
+    jira: JiraClient
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def has_markers(self) -> bool:
+        """Whether a copy can bear its source's id."""
+
+    def standing(self, issue: str) -> list[Worklog]:
+        """Every worklog of one issue, as it stands now."""
+
+    def standing_on(self, issues: Sequence[str]) -> dict[str, list[Worklog]] | None:
+        """The same of many issues in few calls; None where the vendor has no such call."""
+
+    def by_id(self, ids: Iterable[str]) -> list[Worklog]:
+        """These worklogs wherever they are; those that are gone or hidden are left out."""
+
+    def seconds_of(self, issues: Mapping[str, str]) -> dict[str, int]:
+        """Seconds of many worklogs in few calls, given each one's issue; those that are gone are left out."""
+
+
+@dataclass
+class JiraSide:
+    name: str
+    account: str
+    jira: JiraClient
+    people: dict[str, JiraClient] = field(default_factory=dict)
+    target = Target.JIRA
+    has_markers = True
+
+    def standing(self, issue: str) -> list[Worklog]:
+        return [jira_dialect.worklog(row) for row in self.jira.issue_worklogs(issue)]
+
+    def standing_on(self, issues: Sequence[str]) -> None:  # noqa: ARG002
+        return None
+
+    def by_id(self, ids: Iterable[str]) -> list[Worklog]:
+        found = []
+        for part in batched(ids, IDS_A_CALL):
+            found += [jira_dialect.worklog(row) for row in self.jira.worklogs([int(i) for i in part])]
+        return found
+
+    def seconds_of(self, issues: Mapping[str, str]) -> dict[str, int]:
+        return {row.entry: row.seconds for row in self.by_id(issues)}
+
+
+@dataclass
+class TempoSide:
+    name: str
+    account: str
+    jira: JiraClient
+    tempo: TempoClient
+    marker_attribute: str = ""
+    target = Target.TEMPO
+
+    @property
+    def has_markers(self) -> bool:
+        return bool(self.marker_attribute)
+
+    def standing(self, issue: str) -> list[Worklog]:
+        return self.standing_on([issue])[issue]
+
+    def standing_on(self, issues: Sequence[str]) -> dict[str, list[Worklog]]:
+        found: dict[str, list[Worklog]] = defaultdict(list)
+        for part in batched(issues, ISSUES_A_SEARCH):
+            for row in self.tempo.search_worklogs(issue_ids=[int(issue) for issue in part]):
+                read = self.read(row)
+                found[read.work].append(read)
+        return found
+
+    def by_id(self, ids: Iterable[str]) -> list[Worklog]:
+        return [found for one in ids if (found := self._one(one))]
+
+    def _one(self, worklog: str) -> Worklog | None:
+        try:
+            return self.read(self.tempo.worklog(int(worklog)))
+        except SiteError as fault:
+            if fault.status == 404:
+                return None
+            raise
+
+    def seconds_of(self, issues: Mapping[str, str]) -> dict[str, int]:
+        standing = self.standing_on(sorted(set(issues.values())))
+        rows = [row for rows in standing.values() for row in rows]
+        return {row.entry: row.seconds for row in rows if row.entry in issues}
+
+    def read(self, row: dict) -> Worklog:
+        return tempo_dialect.worklog(row, marker_attribute=self.marker_attribute)
+
+
+def open_side(connection: Connection, open_: Callable[[Site], Any]) -> Side:
+    """The target side of a connection; asks who we are there. Raises SiteError, TokenError."""
+    site = connection.right
+    jira: JiraClient = open_(site.jira or site)
+    account = str(jira.myself()["accountId"])
+    if site.kind != Site.Kind.TEMPO:
+        return JiraSide(site.name, account, jira)
+    tempo: TempoClient = open_(site)
+    tempo.configuration()
+    fallback = connection.get_options().people.fallback.right
+    return TempoSide(site.name, fallback or account, jira, tempo, site.marker_attribute)

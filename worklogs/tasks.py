@@ -1,0 +1,69 @@
+"""What django-q2 may call: a run's number in, `run.work` called for one slice, the bell rung again if more is left.
+
+A delivery that comes twice does no harm: what is to be done stands in the run's steps.
+"""
+
+import logging
+import time
+
+from django.conf import settings
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from worklogs import run as runs
+from worklogs import steps
+from worklogs.context import InterruptedRunError
+from worklogs.models import Run
+from worklogs.owners import at_work, is_attended
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 25.0
+WRITERS_A_WORKER = 16
+# While a site has asked for patience there is nothing to do; the bell is not rung again at once.
+PATIENCE_SECONDS = 5.0
+CLUSTER = settings.Q_CLUSTER["name"]
+BELL = "worklogs.tasks.carry_on"
+
+
+def ring(run_id: int) -> None:
+    """Asks a worker to carry on with the run."""
+    async_task(BELL, run_id)
+
+
+def carry_on(run_id: int) -> None:
+    """One slice of a run. A run that is paused, has ended or is in another worker's hands needs none."""
+    with at_work() as owner:
+        run = _taken(run_id, owner)
+        if run is None:
+            return
+        try:
+            worked = runs.work(run, owner, runs.Shift(SLICE_SECONDS, WRITERS_A_WORKER))
+        except runs.CANNOT_BEGIN:
+            logger.warning("run %s could not go on", run_id, exc_info=True)
+            return
+        except InterruptedRunError:
+            time.sleep(PATIENCE_SECONDS)
+            worked = run
+        finally:
+            _hand_back(run_id, owner)
+    if worked.state == Run.State.RUNNING:
+        ring(run_id)
+
+
+def answer() -> None:
+    """What the watchdog asks for: that a worker takes it up is all there is to it."""
+
+
+def _taken(run_id: int, owner: str) -> Run | None:
+    """The run, now this owner's; None where it is not to be worked on, or another is quicker."""
+    run = Run.objects.filter(pk=run_id, state=Run.State.RUNNING).exclude(wish=Run.Wish.PAUSE).first()
+    if run is None or is_attended(run.owner, run.lease_until):
+        return None
+    found = Run.objects.filter(pk=run_id, owner=run.owner, lease_until=run.lease_until)
+    return run if found.update(owner=owner, lease_until=timezone.now() + steps.lease()) else None
+
+
+def _hand_back(run_id: int, owner: str) -> None:
+    """The next worker need not wait for the lease to run out."""
+    Run.objects.filter(pk=run_id, owner=owner).update(lease_until=None)

@@ -1,0 +1,140 @@
+"""Carries out one action. The only module that changes the other side.
+
+Every function here either returns what the target stored, or raises SiteError: with code `unknown_outcome` where
+the write may have happened, with any other code where it certainly has not.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connections.clients.http import Answer, FaultKind, SiteError
+from connections.clients.jira import JiraClient
+from worklogs.dialects import jira as jira_dialect
+from worklogs.dialects import tempo as tempo_dialect
+from worklogs.issues import Issue
+from worklogs.plan import Mapped
+from worklogs.sides import JiraSide, Side, TempoSide
+from worklogs.worklog import Worklog
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the target says it stored, and the request and answer for the audit."""
+
+    stored: Worklog
+    exchange: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a connection writes: `estimate` is "leave" or "auto" (the issue's remaining estimate), `origin` the
+    names that go into the marker."""
+
+    estimate: str
+    origin: dict[str, str]
+
+
+def create(side: Side, mapped: Mapped, issue: Issue, manner: Manner) -> Written:
+    """One new worklog, with its marker in the create itself."""
+    if isinstance(side, TempoSide):
+        body = {"issueId": int(issue.id), **_tempo_body(side, mapped, issue, manner)}
+        return _read_back(side, side.tempo.create_worklog(body), side.read)
+    jira = _jira(side, mapped)
+    body = jira_dialect.body(mapped.copy, _marker(mapped, manner))
+    answer = jira.create_worklog(issue.id, body, adjust_estimate=manner.estimate)
+    return _read_back(side, answer, jira_dialect.worklog)
+
+
+def create_many(side: TempoSide, batch: Sequence[Mapped], issue: Issue) -> list[Written]:
+    """Up to 50 new worklogs of one issue in one call, all or none; the answer keeps the order."""
+    bodies = [tempo_dialect.body(mapped.copy, side.marker_attribute) for mapped in batch]
+    answer = side.tempo.create_bulk(int(issue.id), bodies)
+    try:
+        stored = [side.read(row) for row in answer.data]
+    except (KeyError, TypeError, ValueError) as fault:
+        raise _unreadable(side, answer) from fault
+    if [_identity(one) for one in stored] != [_identity(mapped.copy) for mapped in batch]:
+        raise _unreadable(side, answer)
+    record = answer.exchange.as_json()
+    return [
+        Written(one, {**record, "request_body": body, "response_body": row, "bulk": len(bodies)})
+        for one, body, row in zip(stored, bodies, answer.data, strict=True)
+    ]
+
+
+def update(side: Side, mapped: Mapped, before: Worklog, issue: Issue, manner: Manner) -> Written:
+    """The copy as it should be. Tempo's PUT replaces all: what Twinlog does not carry is sent back as it stands."""
+    if isinstance(side, TempoSide):
+        body = _tempo_body(side, mapped, issue, manner)
+        body["attributes"] = _merged(before, side.marker_attribute, body.get("attributes", []))
+        return _read_back(side, side.tempo.update_worklog(int(before.entry), body), side.read)
+    jira = _jira(side, mapped)
+    body = {**jira_dialect.body(mapped.copy), "comment": jira_dialect.comment(mapped.copy)}
+    answer = jira.update_worklog(issue.id, before.entry, body, adjust_estimate=manner.estimate)
+    return _read_back(side, answer, jira_dialect.worklog)
+
+
+def remove(side: Side, worklog: str, issue: str, manner: Manner) -> dict[str, Any]:
+    """Deletes a copy that stands elsewhere now; one that is gone already is as good."""
+    try:
+        if isinstance(side, TempoSide):
+            return side.tempo.delete_worklog(int(worklog)).exchange.as_json()
+        if isinstance(side, JiraSide):
+            return side.jira.delete_worklog(
+                issue, worklog, adjust_estimate=manner.estimate
+            ).exchange.as_json()
+    except SiteError as fault:
+        if fault.status == 404 and fault.exchange:
+            return fault.exchange.as_json()
+        raise
+    raise TypeError(f"nothing is known of a side like {side!r}")
+
+
+def _jira(side: Side, mapped: Mapped) -> JiraClient:
+    if not isinstance(side, JiraSide):
+        raise TypeError(f"nothing is known of a side like {side!r}")
+    return side.people[mapped.token] if mapped.token else side.jira
+
+
+def _marker(mapped: Mapped, manner: Manner) -> dict[str, str]:
+    return {**manner.origin, "entry": mapped.source.entry, "account": mapped.account}
+
+
+def _tempo_body(side: TempoSide, mapped: Mapped, issue: Issue, manner: Manner) -> dict[str, Any]:
+    body = tempo_dialect.body(mapped.copy, side.marker_attribute)
+    if manner.estimate == "leave" and issue.remaining is not None:
+        body["remainingEstimateSeconds"] = issue.remaining
+    return body
+
+
+def _merged(before: Worklog, marker_attribute: str, sent: list[dict[str, str]]) -> list[dict[str, str]]:
+    values = dict(before.attributes)
+    if marker_attribute and before.marker:
+        values[marker_attribute] = before.marker
+    values |= {pair["key"]: pair["value"] for pair in sent}
+    return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def _identity(worklog: Worklog) -> tuple[str, datetime | None, int]:
+    """What tells the rows of a bulk's answer apart; a vendor may trim the text it stores."""
+    wall = worklog.moment.wall if worklog.moment else None
+    return worklog.person.account, wall, worklog.seconds
+
+
+def _read_back(side: Side, answer: Answer, read: Callable[[dict], Worklog]) -> Written:
+    try:
+        return Written(read(answer.data), answer.exchange.as_json())
+    except (KeyError, TypeError, ValueError) as fault:
+        raise _unreadable(side, answer) from fault
+
+
+def _unreadable(side: Side, answer: Answer) -> SiteError:
+    return SiteError(
+        side.name,
+        FaultKind.PASSING,
+        "unknown_outcome",
+        f"{side.name} answered {answer.status} with what is no worklog; it is looked for first.",
+        answer.exchange,
+    )
