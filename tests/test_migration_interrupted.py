@@ -1,0 +1,197 @@
+"""A migration that was killed, stopped or cut off goes on where it was when it is started again."""
+
+import random
+import signal
+from functools import partial
+
+import pytest
+from contoso import ALICE
+from twinlog_process import DATABASES, IMPATIENT, SOON, comes_to_rest, marked, on_sqlite, until
+
+from connections.sandbox import Fault, FaultKind, worlds
+
+JIRA = "contoso-to-jca"
+COMMAND = ("migrate_worklogs", JIRA, "--json")
+
+
+def copies(world):
+    return list(marked(world.jira["jca"]))
+
+
+def each_once(world):
+    """Every entry of the world has one copy, with its seconds."""
+    found = copies(world)
+    assert len(found) == len(dict(found)) == len(world.sevenpace["contoso"].worklogs)
+    assert len(world.jira["jca"].worklogs) == len(found)
+    for entry, row in found:
+        assert row.seconds == world.sevenpace["contoso"].worklogs[entry].seconds
+
+
+@pytest.fixture
+def large(request, twinlog, serve):
+    """Some hundred entries on 30 issues, at the speed of a real site."""
+    world = worlds.many(getattr(request, "param", 300), issues=30, people=6, latency=0.02)
+    sandbox = serve(world)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    return world
+
+
+@pytest.mark.parametrize("large", [600], indirect=True)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_migration_that_is_killed_three_times_carries_each_entry_once(twinlog, large, seed):
+    """At any moment, reading or writing; started again at once, without waiting for a lease; one run all the while."""
+    draw = random.Random(f"{seed}{twinlog.database_url[:4]}")
+    kill(twinlog, lambda: twinlog.rows("SELECT count(*) FROM worklogs_step") != [(0,)])
+    for _ in range(2):
+        enough = len(copies(large)) + draw.randrange(20, 250)
+        kill(twinlog, partial(has_at_least, large, enough))
+    run = twinlog.migrate(constants=SOON)
+    each_once(large)
+    assert run["run"] == 1
+    assert (run["state"], run["fetched"], run["created"]) == ("finished", 600, 600)
+    assert run["calls"]["jca"]["POST"] > 300
+    assert twinlog.run("balance", JIRA, "--json").data["balanced"]
+    assert twinlog.migrate()["unchanged"] == 600
+
+
+def kill(twinlog, when):
+    """Starts the migration and kills it in the midst of its work."""
+    running = twinlog.begin(*COMMAND, constants=SOON)
+    until(lambda: when() or running.ended)
+    assert not running.ended
+    running.kill()
+    running.wait()
+
+
+def has_at_least(world, count):
+    return len(copies(world)) >= count
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_a_run_between_two_entries(twinlog, large, number):
+    """SIGTERM and Ctrl-C: status 3, a stopped run, no write in doubt; while it ran a second command was refused."""
+    running = twinlog.begin_manage(*COMMAND)
+    until(lambda: len(copies(large)) > 100)
+    second = twinlog.run(*COMMAND, status=2).data
+    assert second["error"]["code"] == "run_active"
+    running.signal(number)
+    done = running.wait()
+    assert done.status == 3
+    assert done.data["state"] == "stopped"
+    assert 100 < done.data["created"] == len(copies(large)) < 300
+    in_doubt = twinlog.rows("SELECT count(*) FROM worklogs_auditentry WHERE outcome = 'writing'")
+    assert in_doubt == [(0,)]
+    assert "stopped" in twinlog.run("report", JIRA).out
+    run = twinlog.migrate()
+    assert (run["run"], run["created"], run["fetched"]) == (done.data["run"], 300, 300)
+    each_once(large)
+
+
+@pytest.mark.parametrize("database", DATABASES, indirect=True)
+def test_a_run_can_be_held_and_cancelled(twinlog, large):
+    """Pause takes effect between two entries and holds; cancel ends the run; the next run carries the rest."""
+    running = twinlog.begin(*COMMAND)
+    until(lambda: len(copies(large)) > 50)
+    twinlog.change("UPDATE worklogs_run SET wish = 'pause'")
+    still = comes_to_rest(lambda: len(copies(large)))
+    assert still < 300
+    assert not running.ended
+    twinlog.change("UPDATE worklogs_run SET wish = ''")
+    until(lambda: len(copies(large)) > still)
+    twinlog.change("UPDATE worklogs_run SET wish = 'cancel'")
+    done = running.wait()
+    assert (done.status, done.data["state"]) == (3, "cancelled")
+    assert len(copies(large)) < 300
+    run = twinlog.migrate()
+    assert run["run"] > done.data["run"]
+    assert run["created"] + run["unchanged"] == 300
+    each_once(large)
+
+
+def test_a_token_revoked_meanwhile_stops_the_run(twinlog, large):
+    """The site's own token is refused mid-way: status 3; with the token back in place it goes on."""
+    own = large.jira["jca"].tokens[0]
+    secret = own.token
+    running = twinlog.begin(*COMMAND)
+    until(lambda: len(copies(large)) > 80)
+    own.token = "sandbox-revoked"
+    done = running.wait()
+    assert (done.status, done.data["state"], done.data["code"]) == (3, "stopped", "auth_failed")
+    refused = twinlog.migrate(status=2)
+    assert refused["error"]["code"] == "auth_failed"
+    own.token = secret
+    run = twinlog.migrate()
+    assert (run["run"], run["created"]) == (done.data["run"], 300)
+    each_once(large)
+
+
+@on_sqlite
+@pytest.mark.parametrize("site", ["jca", "contoso-7pace"])
+def test_a_site_that_is_down_stops_the_run(twinlog, contoso, serve, site):
+    """Ten failed calls in a row over a minute (here: two seconds) and nothing more is sent; later it goes on."""
+    entries = contoso.log_many(60)
+    sandbox = serve(contoso.world)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    after = 40 if site == "jca" else 2
+    sandbox.faults.add(Fault(FaultKind.STATUS, site=site, status=503, after=after))
+    done = twinlog.migrate(status=3, constants=IMPATIENT | SOON)
+    assert (done["state"], done["code"]) == ("stopped", "site_unavailable")
+    assert site in done["message"]
+    sandbox.faults.clear()
+    run = twinlog.migrate(constants=SOON)
+    assert (run["run"], run["created"]) == (done["run"], 60)
+    assert all(len(contoso.copies(entry)) == 1 for entry in entries)
+
+
+@on_sqlite
+def test_a_stopped_run_of_other_options_is_not_gone_on_with(twinlog, large):
+    """Another rule would make another plan: a new run begins, and what was written stays known."""
+    running = twinlog.begin(*COMMAND)
+    until(lambda: len(copies(large)) > 50)
+    running.signal(signal.SIGTERM)
+    first = running.wait().data
+    toml = (twinlog.folder / "twinlog.toml").read_text()
+    (twinlog.folder / "twinlog.toml").write_text(
+        toml.replace("[connection.issues]", 'long_text = "refuse"\n[connection.issues]', 1)
+    )
+    twinlog.run("apply", str(twinlog.folder / "twinlog.toml"))
+    run = twinlog.migrate()
+    assert run["run"] > first["run"]
+    assert run["created"] + run["unchanged"] == 300
+    each_once(large)
+
+
+@on_sqlite
+def test_two_commands_at_the_same_moment_make_one_run(twinlog, contoso, serve):
+    """One of them begins, the others are told so; each entry is written once."""
+    contoso.log_many(60)
+    contoso.world.set_latency(0.02)
+    sandbox = serve(contoso.world)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    started = [twinlog.begin(*COMMAND) for _ in range(3)]
+    statuses = sorted(running.wait().status for running in started)
+    assert statuses.count(0) >= 1
+    assert set(statuses) <= {0, 2}
+    assert len(contoso.jira.worklogs) == 60
+
+
+@on_sqlite
+def test_an_owner_on_another_machine_is_waited_for_until_its_lease_ends(twinlog, contoso, serve):
+    """Its process cannot be seen from here: only its lease tells, and it is taken over when that has run out."""
+    contoso.log(ALICE, 1, "2024-03-15T09:00:00")
+    sandbox = serve(contoso.world)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    sandbox.faults.add(Fault(FaultKind.DELAY, site="jca", path="*/search/jql", delay=30, times=1))
+    running = twinlog.begin(*COMMAND)
+    until(lambda: twinlog.rows("SELECT count(*) FROM worklogs_fetched") == [(1,)])
+    running.kill()
+    running.wait()
+    away = "elsewhere/1/pid:[1]|1|1|abc"
+    twinlog.change(f"UPDATE worklogs_run SET owner = '{away}', lease_until = {in_seconds(3)}")
+    twinlog.change(f"UPDATE worklogs_step SET owner = '{away}' WHERE state = 'claimed'")
+    twinlog.change(f"UPDATE worklogs_step SET lease_until = {in_seconds(3)} WHERE state = 'claimed'")
+    assert twinlog.migrate()["created"] == 1
+
+
+def in_seconds(seconds):
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', '+{seconds} seconds')"

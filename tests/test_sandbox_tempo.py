@@ -1,0 +1,351 @@
+"""The sandbox's Tempo keeps Tempo's rules, checked against the vendor's contract where it is at hand."""
+
+import threading
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import requests
+from vendor_sheets import check, check_keys, example
+
+from connections.sandbox import Sandbox, worlds
+from connections.sandbox.world import TempoAttribute, TempoToken
+
+DAY = "2024-05-02"
+REFERENCE = {"type": "array", "items": {"$ref": "#/components/schemas/Worklog"}}
+
+
+class Caller:
+    def __init__(self, sandbox, token=""):
+        self.base = f"{sandbox.url}/tempo/jcb-tempo/4"
+        self.headers = {"Authorization": f"Bearer {token or sandbox.secrets()['JCB_TEMPO_TOKEN']}"}
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def __call__(self, method, path, **more):
+        address = path if path.startswith("http") else self.base + path
+        return self.session.request(method, address, headers=self.headers, **more)
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(worlds.small()) as running:
+        yield running
+
+
+@pytest.fixture
+def site(sandbox):
+    return sandbox.world.tempo["jcb-tempo"]
+
+
+@pytest.fixture
+def tempo(sandbox):
+    return Caller(sandbox)
+
+
+@pytest.fixture
+def alice(site):
+    return site.jira.account_of("alice@example.com").account_id
+
+
+@pytest.fixture
+def entry(site, alice):
+    """A function of changes that gives a body Tempo accepts."""
+    issue = site.jira.issue("ABC-1").id
+    whole = {
+        "authorAccountId": alice,
+        "issueId": issue,
+        "startDate": DAY,
+        "startTime": "09:00:00",
+        "timeSpentSeconds": 61,
+    }
+    return lambda **changes: {key: value for key, value in (whole | changes).items() if value is not ...}
+
+
+def words(answer):
+    errors = answer.json()["errors"]
+    return errors["message"] if isinstance(errors, dict) else errors[0]["message"]
+
+
+def test_a_wrong_token_gets_a_page_and_a_viewing_token_may_not_write(sandbox, site, entry):
+    refused = Caller(sandbox, "wrong")("GET", "/globalconfiguration")
+    assert (refused.status_code, refused.headers["Content-Type"][:9]) == (401, "text/html")
+    site.tokens.append(TempoToken("view-only", site.jira.tokens[0].account_id, "", read_only=True))
+    viewer = Caller(sandbox, "view-only")
+    assert viewer("GET", "/globalconfiguration").status_code == 200
+    assert viewer("POST", "/worklogs", json=entry()).status_code == 403
+
+
+def test_configuration_attributes_periods_and_approvals_follow_the_contract(tempo, site, alice):
+    check("tempo", "GlobalConfiguration", tempo("GET", "/globalconfiguration").json())
+    site.attributes["_Kind_"] = TempoAttribute("_Kind_", "Kind", "STATIC_LIST", names={"a": "Apple"})
+    attributes = tempo("GET", "/work-attributes").json()
+    check("tempo", "PageableWorkAttribute", attributes)
+    assert attributes["results"][-1]["values"] == ["a"]
+    check("tempo", "WorkAttribute", tempo("GET", "/work-attributes/_Kind_").json())
+    periods = tempo("GET", "/periods?from=2024-05-01&to=2024-05-10").json()
+    check("tempo", "TimesheetApprovalPeriodsBean", periods)
+    assert [row["from"] for row in periods["periods"]] == ["2024-04-29", "2024-05-06"]
+    site.approved[alice] = [(date(2024, 4, 29), date(2024, 5, 5))]
+    approval = tempo("GET", f"/timesheet-approvals/user/{alice}?from=2024-04-29&to=2024-05-05").json()
+    check("tempo", "TimesheetApproval", approval)
+    assert approval["status"]["key"] == "APPROVED"
+
+
+def test_a_worklog_is_created_for_another_person_with_200(tempo, site, entry, alice):
+    answer = tempo("POST", "/worklogs", json=entry(description="Text", billableSeconds=0))
+    assert answer.status_code == 200
+    row = answer.json()
+    check("tempo", "Worklog", row)
+    sample = example("tempo-get-worklogs.page.timesync-test.json")
+    check_keys(row, sample and sample["results"][0])
+    assert row["author"]["accountId"] == alice
+    assert (row["timeSpentSeconds"], row["billableSeconds"], row["startDateTimeUtc"]) == (
+        61,
+        0,
+        "2024-05-02T07:00:00Z",
+    )
+    assert "jiraWorklogId" not in row
+    assert tempo("GET", f"/worklogs/{row['tempoWorklogId']}").json() == row
+
+
+def test_the_time_billed_is_the_time_worked_unless_it_is_sent(tempo, entry):
+    assert tempo("POST", "/worklogs", json=entry()).json()["billableSeconds"] == 61
+    assert tempo("POST", "/worklogs", json=entry(billableSeconds=9_999)).json()["billableSeconds"] == 9_999
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"issueId": ...}, "Issue id cannot be null."),
+        ({"issueId": "10001"}, "issueId"),
+        ({"issueId": 99_999}, "not found"),
+        ({"startDate": "02.05.2024"}, "yyyy-MM-dd"),
+        ({"startDate": "2024-02-30"}, "yyyy-MM-dd"),
+        ({"startTime": "9 o'clock"}, "HH:mm:ss"),
+        ({"timeSpentSeconds": 0}, "at least 1"),
+        ({"timeSpentSeconds": "61"}, "whole number"),
+        ({"billableSeconds": -1}, "at least 0"),
+        ({"authorAccountId": "nobody"}, "not found"),
+        ({"attributes": [{"key": "_None_", "value": "x"}]}, "_None_"),
+        ({"attributes": [{"key": "_Kind_", "value": "z"}]}, "_Kind_"),
+    ],
+)
+def test_a_body_tempo_cannot_take_is_refused(tempo, site, entry, changes, said):
+    site.attributes["_Kind_"] = TempoAttribute("_Kind_", "Kind", "STATIC_LIST", names={"a": "Apple"})
+    answer = tempo("POST", "/worklogs", json=entry(**changes))
+    assert answer.status_code == 400
+    assert said in words(answer)
+    assert len(site.worklogs) == 1
+
+
+def _close(site, alice):
+    site.closed_periods.append((date(2024, 5, 1), date(2024, 5, 31)))
+
+
+def _approve(site, alice):
+    site.approved[alice] = [(date(2024, 4, 29), date(2024, 5, 5))]
+
+
+def _require(site, alice):
+    site.attributes["_Account_"] = TempoAttribute("_Account_", "Account", "ACCOUNT", required=True)
+
+
+def _cap_hours(site, alice):
+    site.max_hours_per_day = 0
+
+
+def _deactivate(site, alice):
+    site.jira.accounts[alice].active = False
+
+
+def _keep_out(site, alice):
+    site.jira.accounts[alice].permissions -= {"WORK_ON_ISSUES"}
+
+
+def _forbid_others(site, alice):
+    owner = site.jira.accounts[site.tokens[0].account_id]
+    owner.permissions -= {"io.tempo.jira__log-work-for-others"}
+
+
+def _want_description(site, alice):
+    site.description_optional = False
+
+
+def _want_estimate(site, alice):
+    site.estimate_optional = False
+
+
+def _close_issue(site, alice):
+    site.jira.issue("ABC-1").editable = False
+
+
+@pytest.mark.parametrize(
+    ("wall", "said"),
+    [
+        (_close, "closed"),
+        (_approve, "approved"),
+        (_require, "_Account_"),
+        (_cap_hours, "hours per day"),
+        (_deactivate, "inactive"),
+        (_keep_out, "permission"),
+        (_forbid_others, "log work for other users"),
+        (_want_description, "Description is required"),
+        (_want_estimate, "estimate"),
+        (_close_issue, "editable"),
+    ],
+)
+def test_every_wall_refuses_single_and_bulk_creation(tempo, site, alice, entry, wall, said):
+    wall(site, alice)
+    single = tempo("POST", "/worklogs", json=entry())
+    bulk = tempo("POST", f"/worklogs/issue/{entry()['issueId']}/bulk", json=[entry(issueId=...)])
+    assert (single.status_code, bulk.status_code) == (400, 400)
+    assert said in words(single)
+    assert said in words(bulk)
+    assert len(site.worklogs) == 1
+
+
+def test_work_may_lie_only_so_many_days_ahead(tempo, site, entry):
+    site.days_into_future = 2
+    today = datetime.now(UTC).date()
+    assert tempo("POST", "/worklogs", json=entry(startDate=str(today + timedelta(days=4)))).status_code == 400
+    assert tempo("POST", "/worklogs", json=entry(startDate=str(today))).status_code == 200
+
+
+def test_override_mode_opens_closed_periods_for_creation_and_deletion(tempo, site, alice, entry):
+    _close(site, alice)
+    bypass = entry(bypassPeriodClosuresAndApprovals=True)
+    assert tempo("POST", "/worklogs", json=bypass).status_code == 400
+    site.override_mode = True
+    number = tempo("POST", "/worklogs", json=bypass).json()["tempoWorklogId"]
+    assert tempo("DELETE", f"/worklogs/{number}").status_code == 400
+    assert tempo("DELETE", f"/worklogs/{number}?bypassPeriodClosuresAndApprovals=true").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("shape", "read"),
+    [
+        ("list", lambda answer: answer.json()["errors"][0]["message"]),
+        ("object", lambda answer: answer.json()["errors"]["message"]),
+        ("text", lambda answer: answer.text),
+    ],
+)
+def test_errors_come_in_the_three_shapes_clients_have_met(tempo, site, shape, read):
+    site.error_shape = shape
+    assert "not found" in read(tempo("GET", "/worklogs/999"))
+
+
+def test_an_update_replaces_everything(tempo, site, entry, alice):
+    marked = entry(description="Text", billableSeconds=0, attributes=[{"key": "_Twinlog_", "value": "e1"}])
+    number = tempo("POST", "/worklogs", json=marked).json()["tempoWorklogId"]
+    body = {"authorAccountId": alice, "startDate": DAY, "timeSpentSeconds": 120}
+    row = tempo("PUT", f"/worklogs/{number}", json=body).json()
+    check("tempo", "Worklog", row)
+    assert (row["description"], row["billableSeconds"], row["attributes"]["values"]) == ("", 120, [])
+
+
+def test_tempo_takes_the_work_off_the_remaining_estimate(tempo, site, entry):
+    issue = site.jira.issue("ABC-1")
+    tempo("POST", "/worklogs", json=entry(timeSpentSeconds=3_600))
+    assert issue.remaining_seconds == 32_400
+    tempo("POST", "/worklogs", json=entry(timeSpentSeconds=3_600, remainingEstimateSeconds=36_000))
+    assert issue.remaining_seconds == 36_000
+
+
+def test_bulk_creation_takes_fifty_and_is_all_or_nothing(tempo, site, entry):
+    address = f"/worklogs/issue/{entry()['issueId']}/bulk"
+    rows = [entry(issueId=..., startTime=f"10:{minute:02}:00") for minute in range(50)]
+    made = tempo("POST", address, json=rows)
+    check("tempo", REFERENCE, made.json())
+    assert (made.status_code, len(made.json()), len(site.worklogs)) == (200, 50, 51)
+    assert tempo("POST", address, json=[*rows, rows[0]]).status_code == 400
+    assert tempo("POST", address, json=[]).status_code == 400
+    assert tempo("POST", address, json=[rows[0], rows[1] | {"timeSpentSeconds": 0}]).status_code == 400
+    assert len(site.worklogs) == 51
+
+
+def test_a_second_bulk_on_one_issue_is_a_conflict(sandbox, site, entry):
+    site.latency = 0.2
+    address = f"/worklogs/issue/{entry()['issueId']}/bulk"
+    codes = []
+    callers = [Caller(sandbox) for _ in range(2)]
+    threads = [
+        threading.Thread(
+            target=lambda one=one: codes.append(one("POST", address, json=[entry(issueId=...)]).status_code)
+        )
+        for one in callers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [200, 409]
+
+
+def test_a_search_filters_orders_and_pages(tempo, entry, alice):
+    for number in range(5):
+        tempo("POST", "/worklogs", json=entry(startDate=f"2024-05-0{number + 1}"))
+    body = {
+        "from": "2024-05-02",
+        "to": "2024-05-04",
+        "authorIds": [alice],
+        "issueIds": [entry()["issueId"]] * 2,
+    }
+    page = tempo("POST", "/worklogs/search?limit=2", json=body).json()
+    check("tempo", "PageableWorklog", page)
+    assert [row["startDate"] for row in page["results"]] == ["2024-05-04", "2024-05-03"]
+    assert page["metadata"]["count"] == 2
+    rest = tempo("POST", page["metadata"]["next"], json=body).json()
+    assert [row["startDate"] for row in rest["results"]] == ["2024-05-02"]
+    assert "next" not in rest["metadata"]
+    ordered = body | {"orderBy": [{"field": "START_DATE_TIME", "order": "ASC"}]}
+    assert tempo("POST", "/worklogs/search", json=ordered).json()["results"][0]["startDate"] == "2024-05-02"
+
+
+def test_lists_by_issue_user_and_project_hold_the_same_worklog(tempo, site, entry, alice):
+    number = tempo("POST", "/worklogs", json=entry()).json()["tempoWorklogId"]
+    project = site.jira.projects["ABC"].id
+    for path in (f"issue/{entry()['issueId']}?", f"user/{alice}?", f"?projectId={project}&orderBy=ID&"):
+        page = tempo("GET", f"/worklogs/{path}from={DAY}&to={DAY}".replace("/?", "?")).json()
+        check("tempo", "PageableWorklog", page)
+        assert [row["tempoWorklogId"] for row in page["results"]] == [number]
+    assert tempo("GET", "/worklogs/user/nobody").status_code == 404
+
+
+def test_without_the_right_to_view_all_others_worklogs_are_silently_missing(tempo, site):
+    owner = site.jira.accounts[site.tokens[0].account_id]
+    owner.permissions -= {"io.tempo.jira__view-all-worklogs"}
+    assert tempo("POST", "/worklogs/search", json={}).json()["results"] == []
+    assert tempo("GET", "/worklogs/1").status_code == 404
+
+
+def test_ids_are_mapped_and_unknown_ones_left_out(tempo, site):
+    site.worklogs[1].jira_worklog_id = 777
+    pairs = tempo("POST", "/worklogs/jira-to-tempo", json={"jiraWorklogIds": [777, 778]}).json()
+    check("tempo", "PageableWorklogIdMapper", pairs)
+    assert pairs["results"] == [{"jiraWorklogId": 777, "tempoWorklogId": 1}]
+    assert (
+        tempo("POST", "/worklogs/tempo-to-jira", json={"tempoWorklogIds": [1, 5]}).json()["results"]
+        == pairs["results"]
+    )
+
+
+def test_attribute_values_are_created_once_and_searched_by_worklog(tempo, entry):
+    number = tempo("POST", "/worklogs", json=entry()).json()["tempoWorklogId"]
+    value = {"key": "_Twinlog_", "value": "e1"}
+    body = [{"tempoWorklogId": number, "attributeValues": [value]}]
+    assert tempo("POST", "/worklogs/work-attribute-values", json=body).status_code == 204
+    assert tempo("POST", "/worklogs/work-attribute-values", json=body).status_code == 400
+    found = tempo("POST", "/worklogs/work-attribute-values/search", json={"tempoWorklogIds": [number]}).json()
+    assert found == [{"tempoWorklogId": number, "workAttributeValues": [value]}]
+    values = tempo("GET", f"/worklogs/{number}/work-attribute-values").json()
+    check("tempo", "WorkAttributeValueResults", values)
+    assert tempo("GET", f"/worklogs/{number}/work-attribute-values/_Twinlog_").json() == value
+
+
+def test_five_calls_a_second_are_served(sandbox, tempo, site):
+    stopped = sandbox.world.clock()
+    sandbox.world.clock = lambda: stopped
+    site.limits = True
+    answers = [tempo("GET", "/globalconfiguration") for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert answers[-1].headers["Retry-After"] == "1"
