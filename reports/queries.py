@@ -7,12 +7,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
-from django.db.models.fields.json import KeyTransform
 from django.utils import timezone
 
-from connections.models import Connection, Site, Token, UserMapping
+from connections.models import Connection, Site, Token
 from reports.causes import Cause, Open
 from worklogs.models import CarriedHour, Entry, Run, RunHours
+from worklogs.reading import people
 
 OPEN = (Entry.Standing.FAILED, Entry.Standing.PARKED)
 DAYS = 30
@@ -45,16 +45,15 @@ def lines() -> list[Line]:
     )
     wanted = {number for row in connections for number in (row.last_run, row.last_plan) if number is not None}
     runs = {run.pk: run for run in Run.objects.filter(pk__in=wanted).defer("result")}
-    missing = _missing_of(row.last_well for row in connections)
+    missing = people.still_missing({row.pk: row.last_well for row in connections})
     hours = {row.pk: row for row in _hours(row.last_hours for row in connections)}
-    paired = _paired_by_hand()
     return [
         Line(
             row,
             runs.get(row.last_run),
             runs.get(row.last_plan),
             hours.get(row.last_hours),
-            _still_missing(row, missing.get(row.last_well, []), paired),
+            missing[row.pk],
         )
         for row in connections
     ]
@@ -71,29 +70,9 @@ def _with_newest(connections: QuerySet[Connection]) -> QuerySet[Any]:
     )
 
 
-def _missing_of(numbers: Iterable[int | None]) -> dict[int, list[str]]:
-    """Whom these runs found no account for, without the long list of failures beside them."""
-    runs = Run.objects.filter(pk__in=[number for number in numbers if number is not None]).order_by()
-    rows = runs.values_list("pk", KeyTransform("missing_people", "result"))
-    return {number: names or [] for number, names in rows}
-
-
 def _hours(numbers: Iterable[int | None]) -> QuerySet[RunHours]:
     kept = RunHours.objects.filter(pk__in=[number for number in numbers if number is not None])
     return kept.defer("by_person", "by_issue", "by_month")
-
-
-def _still_missing(
-    connection: Connection, names: Sequence[str], paired: set[tuple[int, str]]
-) -> tuple[str, ...]:
-    """Those who have been paired by hand since are no longer missed."""
-    return tuple(name for name in names if (connection.pk, name.casefold()) not in paired)
-
-
-def _paired_by_hand() -> set[tuple[int, str]]:
-    rows = UserMapping.objects.exclude(found_by=UserMapping.FoundBy.EMAIL).order_by()
-    named = rows.values_list("connection", "left_email", "left_account")
-    return {(connection, name.casefold()) for connection, *names in named for name in names if name}
 
 
 def tokens() -> list[Token]:

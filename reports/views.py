@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from connections import reading as set_up
 from connections.clients.http import SiteError
@@ -24,6 +25,7 @@ from worklogs.reading import entries, paging
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def front(request: HttpRequest) -> HttpResponse:
     """The overview; before there is a connection, the first steps. Alone it fetches only what changes."""
     found = overview.gather(timezone.localdate())

@@ -9,6 +9,7 @@ import hypothesis
 import psycopg
 import pytest
 from contoso import Contoso
+from django.db import connection
 from twinlog_process import DATABASES, Installation
 
 from connections.sandbox import Sandbox
@@ -28,6 +29,13 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory):
+    """The tests' own database is a file as in real life: one in memory does not wait for another thread's lock."""
+    file = tmp_path_factory.mktemp("database") / "tests.sqlite3"
+    connection.settings_dict["TEST"]["NAME"] = str(file)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from twinlog_process import DATABASES, IMPATIENT, SOON, comes_to_rest, marked, o
 from connections.sandbox import Fault, FaultKind, worlds
 
 JIRA = "contoso-to-jca"
+QUICK, SLOW = 0.02, 1.0
 COMMAND = ("migrate_worklogs", JIRA, "--json")
 
 
@@ -30,10 +31,16 @@ def each_once(world):
 @pytest.fixture
 def large(request, twinlog, serve):
     """Some hundred entries on 30 issues, at the speed of a real site."""
-    world = worlds.many(getattr(request, "param", 300), issues=30, people=6, latency=0.02)
+    world = worlds.many(getattr(request, "param", 300), issues=30, people=6, latency=QUICK)
     sandbox = serve(world)
     twinlog.set_up(sandbox, sandbox.toml(JIRA))
     return world
+
+
+def in_the_midst(world, count):
+    """Once so many copies stand, each call takes a second: whatever the test does next, the run is still at work."""
+    until(lambda: len(copies(world)) > count)
+    world.set_latency(SLOW)
 
 
 @pytest.mark.parametrize("large", [600], indirect=True)
@@ -71,7 +78,7 @@ def has_at_least(world, count):
 def test_a_signal_ends_a_run_between_two_entries(twinlog, large, number):
     """SIGTERM and Ctrl-C: status 3, a stopped run, no write in doubt; while it ran a second command was refused."""
     running = twinlog.begin_manage(*COMMAND)
-    until(lambda: len(copies(large)) > 100)
+    in_the_midst(large, 100)
     second = twinlog.run(*COMMAND, status=2).data
     assert second["error"]["code"] == "run_active"
     running.signal(number)
@@ -82,6 +89,7 @@ def test_a_signal_ends_a_run_between_two_entries(twinlog, large, number):
     in_doubt = twinlog.rows("SELECT count(*) FROM worklogs_auditentry WHERE outcome = 'writing'")
     assert in_doubt == [(0,)]
     assert "stopped" in twinlog.run("report", JIRA).out
+    large.set_latency(QUICK)
     run = twinlog.migrate()
     assert (run["run"], run["created"], run["fetched"]) == (done.data["run"], 300, 300)
     each_once(large)
@@ -91,9 +99,9 @@ def test_a_signal_ends_a_run_between_two_entries(twinlog, large, number):
 def test_a_run_can_be_held_and_cancelled(twinlog, large):
     """Pause takes effect between two entries and holds; cancel ends the run; the next run carries the rest."""
     running = twinlog.begin(*COMMAND)
-    until(lambda: len(copies(large)) > 50)
+    in_the_midst(large, 50)
     twinlog.change("UPDATE worklogs_run SET wish = 'pause'")
-    still = comes_to_rest(lambda: len(copies(large)))
+    still = comes_to_rest(lambda: len(copies(large)), 2 * SLOW)
     assert still < 300
     assert not running.ended
     twinlog.change("UPDATE worklogs_run SET wish = ''")
@@ -102,6 +110,7 @@ def test_a_run_can_be_held_and_cancelled(twinlog, large):
     done = running.wait()
     assert (done.status, done.data["state"]) == (3, "cancelled")
     assert len(copies(large)) < 300
+    large.set_latency(QUICK)
     run = twinlog.migrate()
     assert run["run"] > done.data["run"]
     assert run["created"] + run["unchanged"] == 300
@@ -113,13 +122,14 @@ def test_a_token_revoked_meanwhile_stops_the_run(twinlog, large):
     own = large.jira["jca"].tokens[0]
     secret = own.token
     running = twinlog.begin(*COMMAND)
-    until(lambda: len(copies(large)) > 80)
+    in_the_midst(large, 80)
     own.token = "sandbox-revoked"
     done = running.wait()
     assert (done.status, done.data["state"], done.data["code"]) == (3, "stopped", "auth_failed")
     refused = twinlog.migrate(status=2)
     assert refused["error"]["code"] == "auth_failed"
     own.token = secret
+    large.set_latency(QUICK)
     run = twinlog.migrate()
     assert (run["run"], run["created"]) == (done.data["run"], 300)
     each_once(large)
@@ -147,9 +157,10 @@ def test_a_site_that_is_down_stops_the_run(twinlog, contoso, serve, site):
 def test_a_stopped_run_of_other_options_is_not_gone_on_with(twinlog, large):
     """Another rule would make another plan: a new run begins, and what was written stays known."""
     running = twinlog.begin(*COMMAND)
-    until(lambda: len(copies(large)) > 50)
+    in_the_midst(large, 50)
     running.signal(signal.SIGTERM)
     first = running.wait().data
+    large.set_latency(QUICK)
     toml = (twinlog.folder / "twinlog.toml").read_text()
     (twinlog.folder / "twinlog.toml").write_text(
         toml.replace("[connection.issues]", 'long_text = "refuse"\n[connection.issues]', 1)

@@ -10,7 +10,9 @@ import logging
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -234,40 +236,66 @@ def cancel(run: Run) -> None:
 
 
 class Crew:
-    """The threads of one process that work on one run."""
+    """The threads of one process that work on one run, called up as there is work for them: each has a connection to
+    the database of its own, and a small run is over before 30 of them are up."""
 
     def __init__(self, context: Context, owner: str) -> None:
         self.context = context
         self.owner = owner
-        self._changed = threading.Condition()
+        self._changed = threading.Event()
+        self._counting = threading.Lock()
+        self._busy: Counter[tuple[str, ...]] = Counter()
 
     def work(self, writers: int) -> None:
-        threads = [
-            threading.Thread(target=self._work, args=(kinds,), name=f"{kinds[0]}-{number}", daemon=True)
-            for number, kinds in enumerate([READER] * READERS + [WRITER] * writers)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(READERS + writers, "crew") as pool:
+            try:
+                while not self.context.halt.called:
+                    self._changed.clear()
+                    self.context.halt.check()
+                    self._call_up(pool, READER, READERS)
+                    self._call_up(pool, WRITER, writers)
+                    if not self._more_to_come():
+                        break
+            except InterruptedRunError:
+                return
+            except Exception as fault:
+                self._break(fault)
+
+    def _call_up(self, pool: ThreadPoolExecutor, kinds: tuple[str, ...], most: int) -> None:
+        """A thread for each step that waits for these, up to as many as may work side by side."""
+        free = most - self._busy[kinds]
+        for _ in range(steps.ready(self.context.run, kinds, free) if free else 0):
+            self._count(kinds, 1)
+            pool.submit(self._work, kinds)
+
+    def _count(self, kinds: tuple[str, ...], change: int) -> None:
+        with self._counting:
+            self._busy[kinds] += change
 
     def _work(self, kinds: tuple[str, ...]) -> None:
+        done = 0
         try:
             while not self.context.halt.called:
                 self.context.halt.check()
                 step = steps.claim(self.context.run, kinds, self.owner)
-                if step:
-                    self._do(step)
-                elif not self._more_to_come():
+                if not step:
                     return
+                self._do(step)
+                done += 1
         except InterruptedRunError:
             return
         except Exception as fault:
-            logger.exception("run %s broke", self.context.run.pk)
-            self.context.halt.call(fault)
+            self._break(fault)
         finally:
-            self._wake()
             connections.close_all()
+            self._count(kinds, -1)
+            # A step that another run's lock withholds is looked at again in its time, not at once.
+            if done or self.context.halt.called:
+                self._changed.set()
+
+    def _break(self, fault: Exception) -> None:
+        logger.error("run %s broke", self.context.run.pk, exc_info=fault)
+        self.context.halt.call(fault)
 
     def _do(self, step: Step) -> None:
         """One step. Whatever happens it is given back or done: a step that stays claimed is a process that died."""
@@ -284,11 +312,7 @@ class Crew:
         else:
             steps.done(step) if again_in is None else steps.give_back(step, again_in)
         if step.kind != Step.Kind.CARRY:
-            self._wake()
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+            self._changed.set()
 
     def _after_fault(self, step: Step, fault: SiteError | TimesMismatchError) -> None:
         passing = isinstance(fault, SiteError) and fault.kind is FaultKind.PASSING
@@ -299,13 +323,12 @@ class Crew:
         self.context.halt.call(fault)
 
     def _more_to_come(self) -> bool:
-        """Whether there is or will be something to do; waits a little where there is nothing just now."""
+        """Whether there is or will be something to do; waits a little for it."""
         if _advance(self.context):
             return True
-        if not self.context.run.steps.filter(state__in=UNFINISHED).exists():
+        if not self._busy.total() and not self.context.run.steps.filter(state__in=UNFINISHED).exists():
             return False
-        with self._changed:
-            self._changed.wait(IDLE_SECONDS)
+        self._changed.wait(IDLE_SECONDS)
         return True
 
 

@@ -31,6 +31,11 @@ def claim(run: Run, kinds: Sequence[str], owner: str) -> Step | None:
     return None
 
 
+def ready(run: Run, kinds: Sequence[str], most: int) -> int:
+    """How many steps of these kinds wait to be claimed, counted no further than `most`."""
+    return _ready(run).filter(kind__in=kinds).order_by()[:most].count()
+
+
 def _ready(run: Run) -> QuerySet[Step]:
     now = timezone.now()
     return run.steps.filter(state=Step.State.WAITING).filter(Q(not_before=None) | Q(not_before__lte=now))

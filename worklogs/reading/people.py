@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Subquery, Sum
 from django.db.models.fields.json import KeyTransform
 
 from connections.models import Connection, Site, UserMapping
@@ -267,24 +267,36 @@ class Summary:
 def of_all() -> list[Summary]:
     last = Run.objects.filter(connection=OuterRef("pk"), state__in=ENDED).order_by("-id").values("pk")[:1]
     connections = list(Connection.objects.with_sites().annotate(last_run=Subquery(last)))
-    runs = Run.objects.filter(pk__in=[row.last_run for row in connections if row.last_run]).defer("result")
-    missing = {run.pk: run for run in runs.annotate(missing=KeyTransform("missing_people", "result"))}
-    paired = _paired_by_hand()
+    missing = still_missing({row.pk: row.last_run for row in connections})
+    numbers = [row.last_run for row in connections if row.last_run]
+    runs = Run.objects.filter(pk__in=numbers).defer("result").in_bulk()
     counts: dict[int, dict[str, int]] = {}
     rows = UserMapping.objects.order_by().values_list("connection", "found_by").annotate(Count("id"))
     for connection, found_by, count in rows:
         counts.setdefault(connection, {})[found_by] = count
-    summaries = []
-    for connection in connections:
-        run = missing.get(connection.last_run)
-        names = (getattr(run, "missing", None) or []) if run else []
-        open_ = [name for name in names if (connection.pk, name.casefold()) not in paired]
-        summaries.append(Summary(connection, run, open_, counts.get(connection.pk, {})))
+    summaries = [
+        Summary(row, runs.get(row.last_run), list(missing[row.pk]), counts.get(row.pk, {}))
+        for row in connections
+    ]
     return sorted(summaries, key=lambda summary: -len(summary.missing))
 
 
+def still_missing(last: Mapping[int, int | None]) -> dict[int, tuple[str, ...]]:
+    """Whom each connection's `last` run found no account for, but for those whom somebody has paired since."""
+    runs = Run.objects.filter(pk__in=[number for number in last.values() if number]).order_by()
+    # The names alone, without the long list of failures beside them.
+    names = dict(runs.values_list("pk", KeyTransform("missing_people", "result")))
+    paired = _paired_by_hand()
+    return {
+        connection: tuple(
+            name for name in names.get(number) or () if (connection, name.casefold()) not in paired
+        )
+        for connection, number in last.items()
+    }
+
+
 def _paired_by_hand() -> set[tuple[int, str]]:
-    rows = UserMapping.objects.filter(~Q(found_by=UserMapping.FoundBy.EMAIL)).order_by()
+    rows = UserMapping.objects.exclude(found_by=UserMapping.FoundBy.EMAIL).order_by()
     named = rows.values_list("connection", "left_email", "left_account")
     return {(connection, name.casefold()) for connection, *names in named for name in names if name}
 
