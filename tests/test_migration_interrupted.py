@@ -192,9 +192,9 @@ def test_an_owner_on_another_machine_is_waited_for_until_its_lease_ends(twinlog,
     contoso.log(ALICE, 1, "2024-03-15T09:00:00")
     sandbox = serve(contoso.world)
     twinlog.set_up(sandbox, sandbox.toml(JIRA))
-    sandbox.faults.add(Fault(FaultKind.DELAY, site="jca", path="*/search/jql", delay=30, times=1))
+    search = sandbox.faults.add(Fault(FaultKind.DELAY, site="jca", path="*/search/jql", delay=30, times=1))
     running = twinlog.begin(*COMMAND)
-    until(lambda: twinlog.rows("SELECT count(*) FROM worklogs_fetched") == [(1,)])
+    until(lambda: search.hits)
     running.kill()
     running.wait()
     away = "elsewhere/1/pid:[1]|1|1|abc"

@@ -6,7 +6,6 @@ and budgets are read anew. `Installation.begin_manage` starts the real
 `manage.py`, for what is signalled or starts processes of its own.
 """
 
-import importlib
 import json
 import multiprocessing
 import os
@@ -24,12 +23,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from forked_command import ROOT, carry_out
 
 DATABASES = ("sqlite", "postgresql")
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """For what does not depend on the database."""
 
-ROOT = Path(__file__).resolve().parent.parent
 MANAGE = str(ROOT / "manage.py")
 PATIENCE = 120.0
 
@@ -165,7 +164,7 @@ class Installation:
         """Starts a command and leaves it running."""
         out, err = self._outputs()
         job = (list(arguments), self._environment(), str(out), str(err), dict(constants or {}))
-        process = forking().Process(target=_carry_out, args=job)
+        process = forking().Process(target=carry_out, args=job)
         process.start()
         return self._noted(Running(process, out, err))
 
@@ -232,27 +231,6 @@ def forking() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LIBRARIES)
     return context
-
-
-def _carry_out(
-    arguments: list[str], environment: dict[str, str], out: str, err: str, constants: dict[str, Any]
-) -> None:
-    """In the forked process: what `manage.py` does."""
-    os.setsid()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(ROOT)
-    for number, file in ((1, out), (2, err)):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.argv = ["manage.py", *arguments]
-    import django
-    from django.core.management import execute_from_command_line
-
-    django.setup()
-    for name, value in constants.items():
-        module, _, constant = name.rpartition(".")
-        setattr(importlib.import_module(module), constant, value)
-    execute_from_command_line(sys.argv)
 
 
 def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
