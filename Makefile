@@ -24,7 +24,7 @@ demo: setup
 	$(PY) manage.py demo
 
 test: setup
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist worksteal
 
 check: setup
 	.venv/bin/ruff check .
