@@ -49,6 +49,34 @@ def test_only_what_is_new_edited_or_moved_is_written(twinlog, contoso, migrated)
     assert twinlog.migrate()["unchanged"] == 11
 
 
+def test_a_moved_entry_is_open_until_its_old_copy_is_gone(twinlog, contoso, migrated):
+    """Nobody may delete on the old issue: the hours stand twice, so the entry is open and says why; once it is
+    allowed, the old copy goes, and the history holds the request that deleted it."""
+    sandbox, entries = migrated
+    moved = entries[0]
+    old = contoso.copy(moved)
+    contoso.jira.issues[old.issue_id].denied |= {"DELETE_OWN_WORKLOGS", "DELETE_ALL_WORKLOGS"}
+    moved.work_item_id = 3
+    run = twinlog.migrate(status=1)
+    assert (run["created"], run["updated"], run["failed"], run["unchanged"]) == (0, 0, 1, 9)
+    (row,) = run["failures"]
+    assert (row["entry"], row["issue"], row["code"]) == (moved.id, "DEV-3", "no_permission")
+    assert str(old.id) in row["message"]
+    assert len(contoso.copies(moved)) == 2
+    sandbox.calls.clear()
+    assert twinlog.migrate(status=1)["failed"] == 1
+    assert changes(sandbox) == []
+    contoso.jira.issues[old.issue_id].denied.clear()
+    assert twinlog.migrate(JIRA, "--retry")["unchanged"] == 10
+    assert [call.method for call in changes(sandbox)] == ["DELETE"]
+    assert len(contoso.copies(moved)) == 1
+    (kept,) = twinlog.rows(
+        "SELECT entry, twin FROM worklogs_auditentry WHERE action = 'delete' AND outcome = 'written'"
+    )
+    assert kept == (moved.id, str(old.id))
+    assert twinlog.run("balance", JIRA, "--json").data["balanced"]
+
+
 @on_sqlite
 def test_an_edited_time_follows_and_an_emptied_text_leaves_the_header(twinlog, contoso, migrated):
     """Each field a person may change in 7pace changes in the copy, and the copy keeps its id and marker."""

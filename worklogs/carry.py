@@ -16,8 +16,8 @@ from connections.clients.http import FaultKind, SiteError
 from worklogs import ledger, plan, recover, refusals, rules, steps, write
 from worklogs.context import Context, InterruptedRunError
 from worklogs.issues import Issue
-from worklogs.ledger import Place, Result
-from worklogs.models import AuditEntry, Fetched, RunLog, Step, TwinTrace
+from worklogs.ledger import Place, Result, place_of
+from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step, TwinTrace
 from worklogs.plan import Action, Agreed, Create, Decline, Keep, Link, Mapped, Move, Update
 from worklogs.rules import Author, Refuse
 from worklogs.sides import JiraSide, TempoSide
@@ -69,7 +69,7 @@ class Carriage:
         self.context = context
         self.step = step
         self.issue = Issue(**step.spec["issue"])
-        self.place = Place(self.issue.id, self.issue.key, self.issue.status, self.issue.updated)
+        self.place = place_of(self.issue)
         self._standing: list[Worklog] | None = None
         self._closed: dict[str, Refuse] = {}
         self._unseen = False
@@ -414,32 +414,65 @@ class Carriage:
     # --- copies left behind by a move
 
     def _queue_removals(self, results: Sequence[Result]) -> None:
-        for result in results:
-            if result.stored and result.before and result.before.work != self.issue.id:
-                self._queue_removal(result.before)
-
-    def _queue_removal(self, old: Worklog) -> None:
-        """A step of its own: the old issue's step may be under way, and past its removals."""
-        lock = f"{self.step.lock.rpartition(':')[0]}:{old.work}"
-        spec = {"issue": {"id": old.work, "key": old.work}, "removals": [old.entry]}
-        key = f"{old.work} without {old.entry}"
-        steps.add(self.context.run, Step.Kind.CARRY, key, lock=lock, spec=spec)
+        """Steps of their own: the old issue's step may be under way, and past its removals."""
+        standing = (Fetched.Outcome.UPDATED, Fetched.Outcome.UNCHANGED)
+        entries = [result.source.entry for result in results if result.outcome in standing]
+        if not entries:
+            return
+        for left in Leftover.objects.filter(connection=self.context.connection, entry__in=entries):
+            lock = f"{self.step.lock.rpartition(':')[0]}:{left.issue}"
+            spec = {"issue": {"id": left.issue, "key": left.issue}, "removals": [left.copy]}
+            key = f"{left.issue} without {left.copy}"
+            steps.add(self.context.run, Step.Kind.CARRY, key, lock=lock, spec=spec)
 
     def _remove_moved(self) -> None:
-        for worklog in self.step.spec.get("removals", []):
+        copies = self.step.spec.get("removals", [])
+        for left in Leftover.objects.filter(connection=self.context.connection, copy__in=copies):
+            entry = Entry.objects.get(
+                connection=self.context.connection, site=self.context.source_site, entry=left.entry
+            )
+            source = Worklog.from_json(entry.values)
             try:
-                write.remove(self.context.side, worklog, self.issue.id, self.context.manner)
+                exchange = write.remove(self.context.side, left.copy, left.issue, self.context.manner)
             except SiteError as fault:
                 if fault.kind not in ENTRYS_OWN:
                     raise
-                told = f"Worklog {worklog} was moved, and its old copy could not be deleted: {fault.message}"
-                self.context.log(f"{told} Delete it by hand.", RunLog.Level.WARNING)
+                self._fail_removal(left, entry, source, fault)
+            else:
+                ledger.settle_removal(self.context, left, source, exchange)
+
+    def _fail_removal(self, left: Leftover, entry: Entry, source: Worklog, fault: SiteError) -> None:
+        """The hours stand twice on the target: the entry is open until the old copy is gone."""
+        refuse = refusals.refusal(fault)
+        message = f"The entry was moved to {entry.issue_key}, and its old copy {left.copy} could not be deleted: "
+        why = replace(
+            refuse,
+            message=message + fault.message,
+            hint=f"{refuse.hint} Or delete worklog {left.copy} by hand.",
+        )
+        carried = self.context.run.steps.filter(kind=Step.Kind.CARRY, key=entry.issue).first()
+        place = place_of(Issue(**carried.spec["issue"])) if carried else Place(entry.issue, entry.issue_key)
+        found = self.context.run.fetched.get(entry=left.entry)
+        result = Result(
+            source=source,
+            place=place,
+            outcome=Fetched.Outcome.FAILED,
+            action=AuditEntry.Action.DELETE,
+            planned_seconds=entry.planned_seconds,
+            why=why,
+            before=Worklog.from_json(left.values),
+            exchange=fault.exchange.as_json() if fault.exchange else None,
+            cause=ledger.cause_of(self.context, source, place, found.account, why.code),
+            silent=(entry.code, entry.message) == (why.code, why.message),
+        )
+        ledger.settle(self.context, [result])
 
     # --- results
 
     def _settle(self, results: Sequence[Result]) -> None:
         with transaction.atomic():
             ledger.settle(self.context, results)
+            ledger.note_leftovers(self.context, results)
             self._queue_removals(results)
 
     def _without_writing(self, action: Action) -> Result:

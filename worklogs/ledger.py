@@ -11,7 +11,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from worklogs.context import Context
-from worklogs.models import AuditEntry, CarriedHour, Entry, Fetched, TwinTrace
+from worklogs.issues import Issue
+from worklogs.models import AuditEntry, CarriedHour, Entry, Fetched, Leftover, TwinTrace
 from worklogs.plan import Mapped
 from worklogs.rules import Refuse, Skip
 from worklogs.worklog import Worklog, digest_of
@@ -44,6 +45,10 @@ class Place:
     key: str = ""
     status: str = ""
     updated: str = ""
+
+
+def place_of(issue: Issue) -> Place:
+    return Place(issue.id, issue.key, issue.status, issue.updated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,34 @@ def settle_plan(context: Context, results: Sequence[Result]) -> None:
     with transaction.atomic():
         AuditEntry.objects.bulk_create(rows)
         _count(context, results)
+
+
+def note_leftovers(context: Context, results: Iterable[Result]) -> None:
+    """Keeps in mind, in the commit that settles a move, that the old copy is still to be deleted."""
+    rows = [
+        Leftover(
+            connection=context.connection,
+            entry=result.source.entry,
+            copy=result.before.entry,
+            issue=result.before.work,
+            values=result.before.to_json(),
+        )
+        for result in results
+        if result.stored and result.before and result.before.entry != result.stored.entry
+    ]
+    Leftover.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def settle_removal(context: Context, left: Leftover, source: Worklog, exchange: Json) -> None:
+    """Commits that the old copy of a moved entry is gone."""
+    now = timezone.now()
+    row = _audit(context, source, Place(left.issue, left.issue), AuditEntry.Action.DELETE, now)
+    row.outcome, row.settled_at = AuditEntry.Outcome.WRITTEN, now
+    row.twin, row.before, row.exchange = left.copy, left.values, exchange
+    row.reason = "The entry was moved and its new copy stands, so the old one had to go."
+    with transaction.atomic():
+        row.save()
+        left.delete()
 
 
 def mark_unchanged(context: Context, fetched: Sequence[Fetched]) -> None:

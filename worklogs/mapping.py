@@ -13,7 +13,7 @@ from django.utils import timezone
 from worklogs import issues, ledger, rules, steps
 from worklogs.context import Context
 from worklogs.issues import Issue
-from worklogs.ledger import Place, Result
+from worklogs.ledger import Place, Result, place_of
 from worklogs.models import AuditEntry, Entry, Fetched, IssuePair, Run, Step, TwinTrace
 from worklogs.rules import Refuse, Skip
 from worklogs.worklog import Worklog
@@ -168,7 +168,7 @@ def _sleeps(context: Context, entry: Entry, row: Fetched, issue: Issue) -> bool:
     if entry.standing not in (Entry.Standing.FAILED, Entry.Standing.PARKED) or context.run.retry:
         return False
     source = Worklog.from_json(row.values)
-    if entry.cause != ledger.cause_of(context, source, _place(issue), row.account, entry.code):
+    if entry.cause != ledger.cause_of(context, source, place_of(issue), row.account, entry.code):
         return False
     if entry.kind in NOT_BY_ITSELF:
         return True
@@ -238,7 +238,3 @@ def _entries(context: Context, rows: Sequence[Fetched]) -> dict[str, Entry]:
         known = Entry.objects.filter(connection=context.connection, site=context.source_site, entry__in=part)
         found |= {entry.entry: entry for entry in known}
     return found
-
-
-def _place(issue: Issue) -> Place:
-    return Place(issue.id, issue.key, issue.status, issue.updated)

@@ -292,6 +292,27 @@ class TwinTrace(models.Model):
         return f"{self.left_id} = {self.right_id}"
 
 
+class Leftover(models.Model):
+    """A copy that a move left behind: the new one stands on another issue, this one is still to be deleted.
+
+    `entry` is the source's, `values` the old copy as it stood.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="leftovers")
+    entry = models.CharField(max_length=100)
+    copy = models.CharField(max_length=100)
+    issue = models.CharField(max_length=40)
+    values = models.JSONField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["connection", "entry"])]
+        constraints = [models.UniqueConstraint(fields=["connection", "copy"], name="each_leftover_once")]
+
+    def __str__(self) -> str:
+        return f"{self.copy} of {self.entry}"
+
+
 class RunHours(models.Model):
     """Working time of a connection as its records had it when a run ended: the terms of the hours proof, and sums by
     person, issue and month, each a list of rows `{"name", "detail", "entries", "seconds", "carried_seconds"}`.
@@ -411,6 +432,7 @@ class AuditEntry(models.Model):
     class Action(models.TextChoices):
         CREATE = "create", "Create"
         UPDATE = "update", "Update"
+        DELETE = "delete", "Delete"
         LINK = "link", "Link"
         SKIP = "skip", "Skip"
         PARK = "park", "Park"
@@ -493,7 +515,11 @@ class AuditEntry(models.Model):
     @property
     def became(self) -> str:
         """The outcome in one word: of what was written, which kind of write it was."""
-        made = {self.Action.CREATE: "created", self.Action.UPDATE: "updated"}
+        made = {
+            self.Action.CREATE: "created",
+            self.Action.UPDATE: "updated",
+            self.Action.DELETE: "deleted",
+        }
         written = self.outcome == self.Outcome.WRITTEN
         return made.get(self.Action(self.action), self.outcome) if written else self.outcome
 

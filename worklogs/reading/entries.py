@@ -20,6 +20,7 @@ STANDINGS = {
 OUTCOMES = {
     "created": Q(outcome=AuditEntry.Outcome.WRITTEN, action=AuditEntry.Action.CREATE),
     "updated": Q(outcome=AuditEntry.Outcome.WRITTEN, action=AuditEntry.Action.UPDATE),
+    "deleted": Q(outcome=AuditEntry.Outcome.WRITTEN, action=AuditEntry.Action.DELETE),
     "open": Q(outcome__in=(AuditEntry.Outcome.FAILED, AuditEntry.Outcome.PARKED)),
     **{str(outcome): Q(outcome=outcome) for outcome in AuditEntry.Outcome},
     **{

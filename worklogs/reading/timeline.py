@@ -168,6 +168,12 @@ def changes(before: Values | None, after: Values, work: str) -> list[Change]:
     ]
 
 
+def gone(before: Values | None, work: str) -> list[Change]:
+    """What was there before it was deleted."""
+    old = shown(before, work) if before else {}
+    return [Change(name, (Piece("del", value),), name == "Text") for name, value in old.items() if value]
+
+
 def unchanged(before: Values, after: Values, work: str) -> list[str]:
     """The names of the fields that stayed as they were, for one line."""
     old, new = shown(before, work), shown(after, work)
@@ -248,6 +254,7 @@ class Event:
 NODES = {
     "created": ("arrow-right", "go"),
     "updated": ("arrow-right", "go"),
+    "deleted": ("trash", "go"),
     "linked": ("link", "go"),
     "writing": ("hourglass", "warn"),
     "not_written": ("minus", ""),
@@ -291,6 +298,7 @@ def _edit(before: Values | None, now: Values, source: str, *, single: bool) -> E
 
 def _act(row: AuditEntry, *, single: bool) -> Event:
     before, after = Values.read(row.before), Values.read(row.after)
+    lost = gone(before, "Issue id") if row.became == "deleted" else []
     icon, tone = NODES.get(row.became, ("minus", ""))
     return Event(
         side="right",
@@ -298,7 +306,7 @@ def _act(row: AuditEntry, *, single: bool) -> Event:
         icon=icon,
         tone=tone,
         row=row,
-        changes=changes(before, after, "Issue id") if after else [],
+        changes=changes(before, after, "Issue id") if after else lost,
         kept=unchanged(before, after, "Issue id") if before and after else [],
         wire=Wire.read(row.exchange),
         single=single,
