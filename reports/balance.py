@@ -47,9 +47,14 @@ class Balance:
     differences: tuple[Difference, ...] = ()
 
     @property
-    def balanced(self) -> bool:
+    def unexplained_seconds(self) -> int:
+        """What the source has over all that is accounted for."""
         explained = self.skipped_seconds + self.failed_seconds + self.parked_seconds + self.rounding_seconds
-        return not self.differences and self.source_seconds == self.target_seconds + explained
+        return self.source_seconds - self.target_seconds - explained
+
+    @property
+    def balanced(self) -> bool:
+        return not self.differences and not self.unexplained_seconds
 
     @property
     def terms(self) -> dict[str, int]:
@@ -106,6 +111,9 @@ def text(balance: Balance) -> str:
     ]
     lines = ["Hours (h:mm:ss)", *(f"  {name:<10}{clock(seconds):>16}" for name, seconds in rows)]
     lines.append("  Balanced." if balance.balanced else "  NOT BALANCED.")
+    if balance.unexplained_seconds and not balance.differences:
+        left = clock(balance.unexplained_seconds)
+        lines.append(f"  {left} were read and not yet decided: start the run again.")
     for one in balance.differences:
         now = "gone" if one.now is None else clock(one.now)
         lines.append(f"  entry {one.entry}: worklog {one.twin} had {clock(one.agreed)}, now {now}")

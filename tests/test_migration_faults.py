@@ -2,7 +2,7 @@
 
 import pytest
 from contoso import with_marker
-from twinlog_process import DATABASES, SOON, on_sqlite
+from twinlog_process import DATABASES, IMPATIENT, SOON, on_sqlite
 
 from connections.sandbox import Fault, FaultKind
 
@@ -111,6 +111,48 @@ def test_a_read_that_goes_wrong_is_repeated_until_it_is_whole(twinlog, contoso, 
     run = twinlog.migrate()
     assert fault.hits
     assert (run["fetched"], run["created"]) == (30, 30)
+    each_once(contoso, entries)
+
+
+@on_sqlite
+def test_an_issue_that_cannot_be_read_costs_its_own_entries_alone(twinlog, contoso, serve):
+    """Jira fails at one issue for ever and answers all else: that is no site that is down. The other entries are
+    carried; these are open, and the next run tries them again by itself."""
+    entries = contoso.log_many(12)
+    sandbox = serve(contoso.world)
+    path = f"*/issue/{contoso.issue(1).id}/worklog"
+    sandbox.faults.add(Fault(FaultKind.STATUS, site="jca", path=path, status=500))
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    run = twinlog.migrate(status=1, constants=IMPATIENT)
+    mine = {entry.id for entry in entries if entry.work_item_id == 1}
+    assert (run["state"], run["created"], run["failed"]) == ("finished", 12 - len(mine), len(mine))
+    assert {(row["entry"], row["code"]) for row in run["failures"]} == {(e, "site_unavailable") for e in mine}
+    assert twinlog.run("balance", JIRA, "--json").data["balanced"]
+    sandbox.faults.clear()
+    assert twinlog.migrate()["created"] == len(mine)
+    each_once(contoso, entries)
+
+
+@on_sqlite
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_write_that_never_arrives_is_given_up_for_this_run(twinlog, contoso, serve, method):
+    """The target answers 500 to one issue's writes however often they are sent: the run ends, and says so."""
+    entries = contoso.log_many(9)
+    sandbox = serve(contoso.world)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    mine = [entry for entry in entries if entry.work_item_id == 1]
+    if method == "PUT":
+        twinlog.migrate()
+        for entry in mine:
+            entry.comment = "Edited"
+    path = f"*/issue/{contoso.issue(1).id}/worklog*"
+    sandbox.faults.add(Fault(FaultKind.STATUS, site="jca", method=method, path=path, status=500))
+    run = twinlog.migrate(status=1, constants=SOON | IMPATIENT)
+    assert {(row["entry"], row["code"]) for row in run["failures"]} == {
+        (entry.id, "site_unavailable") for entry in mine
+    }
+    sandbox.faults.clear()
+    assert twinlog.migrate()["written"] == len(mine)
     each_once(contoso, entries)
 
 

@@ -81,6 +81,15 @@ class Carriage:
             self._carry_out(list(actions))
         return self._seconds_to_wait()
 
+    def give_up(self, fault: SiteError) -> None:
+        """The issue cannot be read though its site answers: its entries are open until the next run."""
+        refuse = refusals.of_issue(self.issue.key, fault)
+        declined = [self._mapped(row, None) for row in self.pending()]
+        actions = [one if isinstance(one, Decline) else Decline(one, refuse) for one in declined]
+        self._settle([self._without_writing(action) for action in actions])
+        if not self.context.run.is_dry:
+            self._fail_unseen(list(recover.unsettled(self.context).filter(issue=self.issue.id)), fault)
+
     def pending(self) -> list[Fetched]:
         """The issue's entries that are neither settled nor of unknown outcome, here or on another issue."""
         unsettled = recover.unsettled(self.context).order_by().values("entry")
@@ -91,11 +100,15 @@ class Carriage:
 
     def planned(self, rows: Sequence[Fetched]) -> Plan:
         """Each entry's action, those that cannot even be tried declined."""
-        agreed = self._agreed([row.entry for row in rows])
+        entries = [row.entry for row in rows]
+        agreed = self._agreed(entries)
+        tried = recover.never_taken(self.context, entries)
         declined: Plan = []
         mapped: list[Mapped] = []
         for row in rows:
             one = self._mapped(row, agreed.get(row.entry))
+            if isinstance(one, Mapped) and row.entry in tried:
+                one = Decline(one, refusals.of_tries(tried[row.entry].message, recover.TRIES))
             mapped.append(one) if isinstance(one, Mapped) else declined.append(one)
         if not mapped:
             return declined
@@ -444,7 +457,9 @@ class Carriage:
     def _fail_removal(self, left: Leftover, entry: Entry, source: Worklog, fault: SiteError) -> None:
         """The hours stand twice on the target: the entry is open until the old copy is gone."""
         refuse = refusals.refusal(fault)
-        message = f"The entry was moved to {entry.issue_key}, and its old copy {left.copy} could not be deleted: "
+        message = (
+            f"The entry was moved to {entry.issue_key}, and its old copy {left.copy} could not be deleted: "
+        )
         why = replace(
             refuse,
             message=message + fault.message,

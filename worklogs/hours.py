@@ -13,7 +13,7 @@ from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 from django.utils import timezone
 
 from connections.models import Connection
-from worklogs.models import Entry, Run, RunHours, TwinTrace
+from worklogs.models import Entry, Fetched, Run, RunHours, TwinTrace
 
 CARRIED = (Entry.Standing.WRITTEN, Entry.Standing.LINKED)
 ISSUES_KEPT = 100
@@ -68,13 +68,24 @@ def terms(connection: Connection) -> dict[str, int]:
     sums: dict[str, int] = dict(standing)
     target = _stored(connection)
     return {
-        "source_seconds": sum(sums.values()),
+        "source_seconds": sum(sums.values()) + _undecided(connection),
         "target_seconds": target,
         "skipped_seconds": sums.get(Entry.Standing.SKIPPED, 0),
         "failed_seconds": sums.get(Entry.Standing.FAILED, 0),
         "parked_seconds": sums.get(Entry.Standing.PARKED, 0),
         "rounding_seconds": sum(sums.get(standing, 0) for standing in CARRIED) - target,
     }
+
+
+def _undecided(connection: Connection) -> int:
+    """Of entries that the newest run read and had not come to when it stopped: the proof must not hold without them."""
+    last = connection.runs.exclude(kind=Run.Kind.DRY_RUN).order_by("-id").first()
+    if last is None or last.state == Run.State.FINISHED:
+        return 0
+    pending = last.fetched.filter(outcome=Fetched.Outcome.PENDING).order_by()
+    new = pending.exclude(entry__in=_entries(connection).values("entry"))
+    total: int | None = new.aggregate(total=Sum("seconds"))["total"]
+    return total or 0
 
 
 def _stored(connection: Connection) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from connections.clients.http import FaultKind
 from worklogs import issues, ledger, rules, steps
 from worklogs.context import Context
 from worklogs.issues import Issue
@@ -166,6 +167,8 @@ def _worth_trying(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> 
 
 def _sleeps(context: Context, entry: Entry, row: Fetched, issue: Issue) -> bool:
     if entry.standing not in (Entry.Standing.FAILED, Entry.Standing.PARKED) or context.run.retry:
+        return False
+    if entry.kind == FaultKind.PASSING:
         return False
     source = Worklog.from_json(row.values)
     if entry.cause != ledger.cause_of(context, source, place_of(issue), row.account, entry.code):

@@ -5,6 +5,7 @@ cut, the answer was broken. Found, it is settled; "not there" counts only once e
 went out, because the target may commit late.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ from worklogs.worklog import Worklog
 
 # "Not there" counts only when seen this long after the request went out: the target may commit late.
 LOOK_AGAIN = timedelta(seconds=30)
+# So many requests for one entry that led to nothing are enough for one run.
+TRIES = 5
 FOUND = "The outcome was unknown; it was looked for and found on the target."
 
 
@@ -30,6 +33,16 @@ def unsettled(context: Context) -> QuerySet[AuditEntry]:
         target_site=context.side.name,
         outcome=AuditEntry.Outcome.WRITING,
     ).order_by("id")
+
+
+def never_taken(context: Context, entries: Sequence[str]) -> dict[str, AuditEntry]:
+    """Of these entries, those that the target did not take however often this run sent them: the last such try."""
+    tries: dict[str, list[AuditEntry]] = defaultdict(list)
+    rows = AuditEntry.objects.filter(run=context.run, outcome=AuditEntry.Outcome.NOT_WRITTEN)
+    # Without an exchange nothing was heard: the process that sent it died.
+    for row in rows.filter(entry__in=entries, exchange__isnull=False).order_by("id"):
+        tries[row.entry].append(row)
+    return {entry: tried[-1] for entry, tried in tries.items() if len(tried) >= TRIES}
 
 
 @dataclass(frozen=True, slots=True)

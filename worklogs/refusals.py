@@ -1,6 +1,6 @@
 """A target's no, in words that a person can act on."""
 
-from connections.clients.http import SiteError
+from connections.clients.http import FaultKind, SiteError
 from worklogs.rules import Refuse
 
 HINTS = {
@@ -31,6 +31,26 @@ OF_ISSUE_AND_AUTHOR = frozenset({"no_permission", "issue_not_found"})
 def refusal(fault: SiteError) -> Refuse:
     """The refusal that a failed call means for its entry."""
     return Refuse(fault.code, fault.message, HINTS.get(fault.code, ANYTHING_ELSE), kind=str(fault.kind))
+
+
+def of_issue(key: str, fault: SiteError) -> Refuse:
+    """The refusal that an issue stands for whose worklogs cannot be read while the rest of its site can."""
+    return Refuse(
+        "site_unavailable",
+        f"The worklogs of {key} cannot be read, though {fault.site} answers otherwise: {fault.message}",
+        f"Open {key} in a browser. The next run tries again by itself.",
+        kind=str(FaultKind.PASSING),
+    )
+
+
+def of_tries(message: str, tries: int) -> Refuse:
+    """The refusal of an entry that was sent so often and never arrived."""
+    return Refuse(
+        "site_unavailable",
+        f"It was sent {tries} times, looked for each time, and never found: {message}",
+        "The next run tries again by itself. If it stays so, log it by hand on the target: the next run links it.",
+        kind=str(FaultKind.PASSING),
+    )
 
 
 def of_personal_token(email: str, message: str) -> Refuse:

@@ -319,8 +319,19 @@ class Crew:
         if passing and step.attempts < ATTEMPTS:
             steps.give_back(step, getattr(fault, "retry_after", None) or PASSING_SECONDS)
             return
+        if step.kind == Step.Kind.CARRY and isinstance(fault, SiteError) and _is_alone(self.context, fault):
+            self._after_lonely_fault(step, fault)
+            return
         steps.give_back(step)
         self.context.halt.call(fault)
+
+    def _after_lonely_fault(self, step: Step, fault: SiteError) -> None:
+        """Nobody knows whether it was this issue that made its site seem down: only the second time it is."""
+        if step.attempts < 2 or not fault.exchange:
+            steps.give_back(step, PASSING_SECONDS)
+            return
+        carry.Carriage(self.context, step).give_up(fault)
+        steps.done(step)
 
     def _more_to_come(self) -> bool:
         """Whether there is or will be something to do; waits a little for it."""
@@ -330,6 +341,17 @@ class Crew:
             return False
         self._changed.wait(IDLE_SECONDS)
         return True
+
+
+def _is_alone(context: Context, fault: SiteError) -> bool:
+    """Whether one issue was taken for the whole target: the site counts as down, yet says who we are."""
+    if fault.code != "site_unavailable":
+        return False
+    try:
+        context.side.probe()
+    except SiteError:
+        return False
+    return True
 
 
 def _read(context: Context, step: Step) -> None:

@@ -34,6 +34,9 @@ class Side(Protocol):
     def has_markers(self) -> bool:
         """Whether a copy can bear its source's id."""
 
+    def probe(self) -> None:
+        """The cheapest call that needs an answer. Raises SiteError."""
+
     def standing(self, issue: str) -> list[Worklog]:
         """Every worklog of one issue, as it stands now."""
 
@@ -55,6 +58,9 @@ class JiraSide:
     people: dict[str, JiraClient] = field(default_factory=dict)
     target = Target.JIRA
     has_markers = True
+
+    def probe(self) -> None:
+        self.jira.myself()
 
     def standing(self, issue: str) -> list[Worklog]:
         return [jira_dialect.worklog(row) for row in self.jira.issue_worklogs(issue)]
@@ -84,6 +90,9 @@ class TempoSide:
     @property
     def has_markers(self) -> bool:
         return bool(self.marker_attribute)
+
+    def probe(self) -> None:
+        self.tempo.configuration()
 
     def standing(self, issue: str) -> list[Worklog]:
         return self.standing_on([issue])[issue]
