@@ -12,15 +12,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
 
-FOLDER = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="twinlog-measure-")
-os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": FOLDER, "DATABASE_URL": ""}
+own_folder = tempfile.TemporaryDirectory(prefix="twinlog-measure-")
+FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else own_folder.name)
+os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": str(FOLDER), "DATABASE_URL": ""}
+os.environ["LOG_LEVEL"] = "ERROR"
 django.setup()
 
 import much_data
@@ -29,248 +31,212 @@ from django.core.management import call_command
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, get_resolver, resolve, reverse
+from django.urls import URLResolver, get_resolver, resolve, reverse
 
 from worklogs.models import AuditEntry, Entry, Run
 
 MOST_MS, MOST_QUERIES, ROUNDS = 150, 15, 20
-NAME, LIVE = "contoso-to-jca", "fabrikam-to-jcb"
-PERSON = much_data.PEOPLE[0]
-"""The busiest."""
-
-# `{...}` is what `numbers` finds.
-PAGES = f"""
-/
-/failures/
-/failures/?outcome=failed
-/failures/?outcome=parked
-/failures/?connection={NAME}
-/failures/?code=issue_not_found
-/failures/?code=issue_not_found&outcome=failed&after={{old_entry}}
-/failures.csv
-/failures.csv?connection={NAME}&code=issue_not_found
+SAMPLES = """
+/ /(htmx)
+/failures/ ?outcome=failed ?outcome=parked ?connection={name} ?code=conflict
+    ?code=issue_not_found&outcome=failed&after={old_entry}
+/failures.csv ?connection={name}&code=issue_not_found
 /reports/
-/reports/migration/{NAME}/
-/reports/migration/{NAME}/?print=1
-/reports/migration/{NAME}/?format=text
-/reports/migration/{NAME}/?format=csv
-/reports/migration/{NAME}/?run={{old_run}}
-/reports/migration/{NAME}/?run={{dry_run}}
-/reports/migration/{LIVE}/
-/reports/migration/{LIVE}/?format=text
-/runs/
-/runs/?after={{old_run}}
-/runs/?connection={NAME}&kind=migration&state=finished
-/runs/?state=paused
-/runs/of/{NAME}/
-/runs/{{run}}/
-/runs/{{old_run}}/
-/runs/{{live_run}}/
-/runs/{{dry_run}}/
-/runs/{{dry_run}}/?outcome=plan-create&after={{old_act}}
-/entries/
-/entries/?after={{old_entry}}
-/entries/?outcome=failed
-/entries/?outcome=written&after={{old_entry}}
-/entries/?connection={NAME}
-/entries/?connection=wingtip-to-jcb&outcome=linked
-/entries/?code=no_permission
-/entries/?run={{run}}
-/entries/?run={{run}}&outcome=unchanged
-/entries/?person={PERSON.email}
-/entries/?person={PERSON.email}&outcome=failed
-/entries/?issue=ABC-10007
-/entries/?work=10007&connection={NAME}
-/entries/?entry=1000500
-/entries/?from=2020-01-01&to=2040-01-01
-/entries/?from=2020-01-01&outcome=parked
-/entries/?from=2020-01-01&to=2020-02-01
-/entries/?q=10007
-/entries/?q=1000500
-/entries/?q=abc-10
-/entries/?q=smith
-/entries/?q=smith+1&outcome=failed&connection={NAME}
-/entries/?q=nobody
-/entries/?format=csv
-/entries/{{entry}}/
-/entries/{{often}}/
-/entries/log/
-/entries/log/?after={{old_act}}
-/entries/log/?outcome=created
-/entries/log/?outcome=open
-/entries/log/?outcome=updated&connection={NAME}
-/entries/log/?outcome=plan-create&run={{dry_run}}
-/entries/log/?connection=wingtip-to-jcb
-/entries/log/?run={{old_run}}&outcome=failed
-/entries/log/?code=no_permission
-/entries/log/?person={PERSON.email}
-/entries/log/?person={PERSON.email}&outcome=failed
-/entries/log/?issue=ABC-10007
-/entries/log/?work=10007&connection={NAME}
-/entries/log/?entry=1000500
-/entries/log/?from=2020-01-01&to=2040-01-01
-/entries/log/?from=2020-01-01&outcome=parked
-/entries/log/?q=10007
-/entries/log/?q=1000500
-/entries/log/?q=abc-10
-/entries/log/?q=smith
-/entries/log/?q=smith+1&outcome=failed&connection={NAME}
-/entries/log/?q=nobody
-/entries/log/?format=csv
-/entries/log/{{old_act}}/
+/reports/migration/{name}/ ?print=1 ?format=text ?format=csv ?run={old_run} ?run={dry_run}
+/reports/migration/{live}/ ?format=text
+/reports/migration/jca-jcb/
+/runs/ ?after={old_run} ?connection={name}&kind=migration&state=finished ?state=paused /runs/(htmx)
+/runs/of/{name}/ /runs/of/{name}/(htmx)
+/runs/{run}/ /runs/{run}/(htmx)
+/runs/{live_run}/ /runs/{live_run}/(htmx)
+/runs/{dry_run}/ ?outcome=plan-create&after={old_act}
+/runs/{old_run}/
+/entries/ {filters} ?outcome=written&after={old_entry} ?connection=wingtip-to-jcb&outcome=linked
+    ?run={run} ?run={run}&outcome=unchanged ?format=csv
+/entries/{entry}/
+/entries/{often}/
+/entries/log/ {filters} ?outcome=created&after={old_act} ?outcome=open ?outcome=updated&connection={name}
+    ?run={old_run}&outcome=failed ?run={dry_run}&outcome=plan-create ?format=csv
+/entries/log/{old_act}/
 /people/
-/people/{NAME}/
-/people/{NAME}/?how=none
-/people/{NAME}/?q=smith+1&edit={PERSON.email}
-/people/{NAME}/?after={PERSON.email}
-/people/{NAME}/?format=csv
-/people/{LIVE}/
+/people/{name}/ ?how=none ?q=smith+1&edit={person} ?after={person} ?format=csv
+/people/{live}/
 /people/jca-jcb/
 /connections/
-/connections/add/
-/connections/add/?kind=migration
-/connections/add/?kind=sync
+/connections/add/ ?kind=migration ?kind=sync
 /connections/people/
-/connections/{NAME}/
-/connections/{NAME}/sites/
-/connections/{NAME}/people/
-/connections/{NAME}/check/
-/connections/{NAME}/settings/
-/connections/{NAME}/twinlog.toml
-/connections/{NAME}/edit/
+/connections/{name}/
+/connections/{name}/sites/
+/connections/{name}/people/
+/connections/{name}/check/
+/connections/{name}/settings/
+/connections/{name}/twinlog.toml
+/connections/{name}/edit/
 /connections/jca-jcb/
 /connections/jca-jcb/edit/
 /sites/
-/sites/add/
-/sites/add/?kind=jira
-/sites/add/?kind=tempo
+/sites/add/ ?kind=jira ?kind=tempo
 /sites/jca/
 /sites/contoso/
 /sites/jca/edit/
 /password/
-""".split()
-FRAGMENTS = ("/", "/runs/", f"/runs/of/{NAME}/", "/runs/{run}/", "/runs/{live_run}/")
-OPEN_PAGES = ("/sign-in/",)
+/sign-in/(stranger)
+"""
+"""Addresses; one that begins with a question mark belongs to the path before it."""
+FILTERS = """
+?after={old_entry} ?outcome=failed ?outcome=failed&connection={name} ?outcome=parked&from=2020-01-01
+?connection={name} ?connection={name}&after={old_entry} ?code=no_permission
+?person={person} ?person={person}&outcome=failed ?issue=ABC-10007 ?work=10007&connection={name} ?entry=1000500
+?from=2020-01-01&to=2040-01-01 ?from=2020-01-01&to=2020-02-01
+?q=10007 ?q=1000500 ?q=abc-10 ?q=smith ?q=smith+1&outcome=failed&connection={name} ?q=nobody
+"""
+"""Of both lists of entries."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A page: its address, who asks, and whether htmx does."""
+class Page:
+    """An address, and how it is asked for: "" as a page, "htmx", or by a "stranger" who is not signed in."""
 
     address: str
-    client: Client
-    by_htmx: bool = False
+    way: str = ""
 
-    def ask(self) -> bool:
-        """Whether it is streamed: then it is read as far as its first piece."""
-        headers = {"host": "localhost"} | ({"HX-Request": "true"} if self.by_htmx else {})
-        response = self.client.get(self.address, headers=headers)
-        if response.status_code not in (200, 302):
-            sys.exit(f"{self.address} answers {response.status_code}")
-        if response.streaming:
-            next(iter(response.streaming_content))
-        response.close()
-        return response.streaming
+    @property
+    def client(self) -> Client:
+        client = Client(
+            headers={"host": "localhost"} | ({"HX-Request": "true"} if self.way == "htmx" else {})
+        )
+        if self.way != "stranger":
+            client.force_login(User.objects.get_or_create(username="olivia")[0])
+        return client
 
     def __str__(self) -> str:
-        return f"{'(htmx) ' if self.by_htmx else ''}{self.address}"
+        return f"{self.address}{f' ({self.way})' if self.way else ''}"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Times in milliseconds: of each round on the clock and of the processor."""
+    """Milliseconds of each round, on the clock and of the processor."""
 
     queries: int
-    times: list[float]
-    busy: list[float]
+    times: Sequence[float]
+    busy: Sequence[float]
     streamed: bool
 
     @property
     def is_over(self) -> bool:
-        return self.queries > MOST_QUERIES or (not self.streamed and late(self.times) > MOST_MS)
+        return self.queries > MOST_QUERIES or (late(self.times) > MOST_MS and not self.streamed)
+
+    @property
+    def note(self) -> str:
+        return "OVER" if self.is_over else "streamed" if self.streamed else ""
 
     def __str__(self) -> str:
-        note = "  streamed: no limit of time" if self.streamed else "  OVER" if self.is_over else ""
         middle = statistics.median(self.times)
-        return f"{self.queries:7} {middle:9.1f} {late(self.times):7.1f} {late(self.busy):7.1f}{note}"
+        return (
+            f"{self.queries:7} {middle:9.1f} {late(self.times):7.1f} {late(self.busy):10.1f}  {self.note:8}"
+        )
 
 
-def late(times: list[float]) -> float:
+def late(times: Sequence[float]) -> float:
     """The 95th percentile."""
     return sorted(times)[math.ceil(0.95 * len(times)) - 1]
 
 
 def main() -> int:
-    if not (Path(FOLDER) / "twinlog.sqlite3").exists():
+    if not (FOLDER / "twinlog.sqlite3").exists():
         call_command("migrate", verbosity=0)
         much_data.fill()
-    found = {name: number for name, number in numbers()}
-    olivia = Client()
-    olivia.force_login(User.objects.get_or_create(username="olivia")[0])
-    every = [Asked(address.format(**found), olivia) for address in PAGES]
-    every += [Asked(address.format(**found), olivia, by_htmx=True) for address in FRAGMENTS]
-    every += [Asked(address, Client()) for address in OPEN_PAGES]
-    if forgotten := pages_without_sample(every):
+    every = list(samples())
+    if forgotten := names_without(every):
         sys.exit(f"No sample of {', '.join(forgotten)}")
-    return 1 if any([told(page) for page in every]) else 0
+    say(
+        f"With {AuditEntry.objects.count():,} audit rows. Downloads are streamed: they have no limit of time, and"
+    )
+    say("are measured as far as their first lines.")
+    say("queries median ms  p95 ms p95 cpu ms            page")
+    costs = [measured(page) for page in every]
+    over = sum(cost.is_over for cost in costs)
+    say(f"{over} of {len(costs)} are over {MOST_MS} ms or {MOST_QUERIES} queries.")
+    return 1 if over else 0
 
 
-def numbers() -> Iterator[tuple[str, int]]:
-    """Rows that samples speak of."""
-    runs = Run.objects.filter(connection__name=NAME).order_by("-id")
-    newest, dry = runs.filter(kind="migration")[0], runs.filter(kind="dry_run")[0]
-    yield "run", newest.pk
-    yield "dry_run", dry.pk
-    yield "old_run", runs.filter(kind="migration")[100].pk
-    yield "live_run", Run.objects.get(state="running").pk
-    often = Entry.objects.filter(connection__name=NAME).order_by("id")[0]
-    yield "often", often.pk
-    yield "entry", often.pk + 500
-    yield "old_entry", Entry.objects.count() // 2
-    yield "old_act", AuditEntry.objects.filter(run=dry).order_by("id")[6_000].pk
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
-def pages_without_sample(every: list[Asked]) -> list[str]:
-    """Names of pages that nobody asks for, though they can be read."""
+def samples() -> Iterator[Page]:
+    found = much_data_of_note()
+    path = ""
+    for word in SAMPLES.replace("{filters}", FILTERS).format(**found).split():
+        address, _, way = word.removesuffix(")").partition("(")
+        path = path if address.startswith("?") else address
+        yield Page(f"{path}{address}" if address.startswith("?") else address, way)
+
+
+def much_data_of_note() -> dict[str, object]:
+    """What the samples speak of."""
+    name, live = (plan.name for plan in much_data.PLANS[:2])
+    runs = Run.objects.filter(connection__name=name).order_by("-id").values_list("pk", flat=True)
+    writing, dry_run = runs.filter(kind="migration"), runs.filter(kind="dry_run")[0]
+    often = Entry.objects.filter(connection__name=name).order_by("id")[0].pk
+    return {
+        "name": name,
+        "live": live,
+        "person": much_data.PEOPLE[0].email,
+        "run": writing[0],
+        "old_run": writing[100],
+        "dry_run": dry_run,
+        "live_run": Run.objects.get(state="running").pk,
+        "often": often,
+        "entry": often + 500,
+        "old_entry": Entry.objects.count() // 2,
+        "old_act": AuditEntry.objects.filter(run=dry_run).order_by("id")[6_000].pk,
+    }
+
+
+def names_without(every: Sequence[Page]) -> list[str]:
+    """Names of pages that nobody asks for here, though they can be read."""
     asked = {resolve(urlsplit(page.address).path).view_name for page in every}
-    return [
-        name for name, path in pages() if name not in asked and every[0].client.get(path).status_code != 405
-    ]
+    client = Page("/").client
+    rest = ((name, path) for name, path in url_map() if name not in asked)
+    return [name for name, path in rest if client.get(path).status_code != 405]
 
 
-def pages() -> Iterator[tuple[str, str]]:
-    """Every name of the URL map, with an address of that page."""
+def url_map() -> Iterator[tuple[str, str]]:
+    """Every name of it, with an address that leads there."""
     for found in get_resolver().url_patterns:
-        rooms = (
-            [("", found)]
-            if isinstance(found, URLPattern)
-            else [(f"{found.namespace}:", each) for each in found.url_patterns]
-        )
-        for room, pattern in rooms:
-            name = f"{room}{pattern.name}"
+        is_room = isinstance(found, URLResolver)
+        for pattern in found.url_patterns if is_room else [found]:
+            name = f"{found.app_name}:{pattern.name}" if is_room else pattern.name
             yield name, reverse(name, kwargs=dict.fromkeys(pattern.pattern.converters, 1))
 
 
-def told(page: Asked) -> bool:
-    """Prints what it costs; whether that is too much."""
-    cost = measured(page)
-    sys.stdout.write(f"{cost}  {page}\n")
-    sys.stdout.flush()
-    return cost.is_over
-
-
-def measured(page: Asked) -> Cost:
-    """After one time that is not measured, in which the queries are counted."""
+def measured(page: Page) -> Cost:
+    """After one time that is not measured, in which the queries are counted; says what was found."""
+    client, times, busy = page.client, [], []
     with CaptureQueriesContext(database) as queries:
-        streamed = page.ask()
-    times, busy = [], []
+        streamed = ask(page, client)
     for _ in range(ROUNDS):
         database.close()
         began, began_busy = time.perf_counter(), time.process_time()
-        page.ask()
+        ask(page, client)
         times.append(1000 * (time.perf_counter() - began))
         busy.append(1000 * (time.process_time() - began_busy))
-    return Cost(len(queries), times, busy, streamed)
+    cost = Cost(len(queries), times, busy, streamed)
+    say(f"{cost}  {page}")
+    return cost
+
+
+def ask(page: Page, client: Client) -> bool:
+    """Whether the answer is streamed: then it is read as far as its first piece."""
+    response = client.get(page.address)
+    if response.status_code not in (200, 302):
+        sys.exit(f"{page} answers {response.status_code}")
+    if response.streaming:
+        next(iter(response.streaming_content))
+    response.close()
+    return response.streaming
 
 
 if __name__ == "__main__":

@@ -14,10 +14,8 @@ from django.db.models import Model
 from connections.models import Connection, ConnectionCheck, Site, Token, UserMapping
 from connections.wording import CODES
 from reports.models import Proof
-from worklogs import clock, figures, hours
-from worklogs.models import (
-    AuditEntry, CallCount, CarriedHour, Entry, Fetched, IssuePair, Run, RunHours, RunLog, Step, TwinTrace,
-)  # fmt: skip
+from worklogs import clock, figures, hours, models
+from worklogs.models import AuditEntry, Entry, Fetched, Run, RunHours, TwinTrace
 from worklogs.worklog import Person, Worklog
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -42,6 +40,7 @@ PLANS = (
     Plan("tailspin-to-jca", "jca", 1_000, 1_000, 20),
     Plan("wingtip-to-jcb", "jcb", 1_000, 1_000, 10),
 )
+SOURCE = "contoso-7pace"
 OPTIONS = {
     "source_timezone": "Europe/Berlin",
     "issues": {"match": "label", "on": "right", "label": "id-{id}"},
@@ -49,36 +48,43 @@ OPTIONS = {
 SYNC = {"issues": {"match": "key"}, "direction": "left-to-right"}
 SITES, TOKENS = 40, 40
 """Sites in all, and personal tokens of one of them."""
-OFTEN_EVERY = 100_000
-"""Of so many entries one was written very often."""
+OFTEN = 100_000
+"""One of so many entries was written very often."""
+ISSUES = 4_000
 
-FIRST = "Ada Ben Cy Di Eva Finn Gil Hana Ivo Jo Kim Leo Mia Ned Ola Pia Quinn Rosa Sam Tia".split()
+NAMES = ("Ada", "Ben", "Cy", "Di", "Eva", "Finn", "Gil", "Hana", "Ivo", "Jo")
 PEOPLE = [
     Person(f"{name} Smith {number}", f"{name}.smith{number}@contoso.example".lower(), f"7p-{name}-{number}")
-    for number in range(25)
-    for name in FIRST
+    for number in range(50)
+    for name in NAMES
 ]
+BUSY = [1 / (5 + place) for place in range(len(PEOPLE))]
 STRANGERS = set(PEOPLE[-12:])
 """People without an account on the target."""
-BUSY = [1 / (5 + place) for place in range(len(PEOPLE))]
 
 STANDINGS = {"written": 95.0, "linked": 2.0, "skipped": 1.5, "failed": 1.2, "parked": 0.3}
 FAILING = [code for code, word in CODES.items() if word.kind in ("waiting", "passing", "final")]
 CODES_OF = {"failed": FAILING, "parked": ["conflict", "lookalike"]}
 ACTIONS = {"written": "create", "linked": "link", "skipped": "skip", "failed": "refuse", "parked": "park"}
-ISSUES = 4_000
 TEXT = "Review of the export mapping, call with the team about what is open, and tests of part {}"
+WIRE = {
+    "method": "POST",
+    "url": "https://jca.atlassian.net/rest/api/3/worklog",
+    "status": 201,
+    "seconds": 0.2,
+}
 
 
 def fill() -> None:
     sites = _sites()
     keep(_tokens(sites))
-    Connection.objects.create(
-        name="jca-jcb", kind="sync", left=sites["jca"], right=sites["jcb"], options=SYNC
-    )
+    jca, jcb = sites["jca"], sites["jcb"]
+    Connection.objects.create(name="jca-jcb", kind="sync", left=jca, right=jcb, options=SYNC)
     first = 1_000_000
     for plan in PLANS:
-        _fill_connection(sites, plan, list(_items(first, plan.fetched)))
+        ends = {"left": sites[SOURCE], "right": sites[plan.target], "options": OPTIONS}
+        connection = Connection.objects.create(name=plan.name, kind="migration", **ends)
+        _fill_connection(connection, plan, list(_items(first, plan.fetched)))
         first += plan.fetched
     with database.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -97,7 +103,7 @@ def _sites() -> dict[str, Site]:
     jira = Site.objects.create(
         name="jca", kind="jira", url="https://jca.atlassian.net", email="bot@jca.example"
     )
-    Site.objects.create(name="contoso-7pace", kind="sevenpace", url="https://c.7pace.example", azure=azure)
+    Site.objects.create(name=SOURCE, kind="sevenpace", url="https://c.7pace.example", azure=azure)
     Site.objects.create(name="jca-tempo", kind="tempo", url="https://api.tempo.io/4", jira=jira)
     others = ["jcb", *(f"jira-{number}" for number in range(SITES - 5))]
     keep(Site(name=name, kind="jira", url=f"https://{name}.atlassian.net") for name in others)
@@ -117,18 +123,11 @@ def _account(person: Person) -> str:
     return "" if person in STRANGERS else f"712020:{person.account}"
 
 
-def _pairs(connection: Connection) -> Iterator[UserMapping]:
-    for place, person in enumerate(PEOPLE):
-        if person not in STRANGERS:
-            yield UserMapping(
-                connection=connection,
-                left_account=person.account,
-                left_name=person.name,
-                left_email=person.email,
-                right_account=_account(person),
-                right_name=person.name,
-                found_by="manual" if place < 8 else "email",
-            )
+def _pair(connection: Connection, person: Person, how: str) -> UserMapping:
+    return UserMapping(
+        connection=connection, left_account=person.account, left_name=person.name, left_email=person.email,
+        right_account=_account(person), right_name=person.name, found_by=how,
+    )  # fmt: skip
 
 
 # --- entries
@@ -148,144 +147,83 @@ class Item:
         log, moment = self.log, self.log.moment
         assert moment
         return {
-            "entry": log.entry,
-            "work": log.work,
-            "issue": f"5{log.work}",
+            "entry": log.entry, "work": log.work, "issue": f"5{log.work}", "seconds": log.seconds,
             "issue_key": "" if self.code == "issue_not_found" else f"ABC-{log.work}",
-            "person_name": log.person.name,
-            "person_email": log.person.email,
-            "day": moment.day,
-            "start": moment.start,
-            "seconds": log.seconds,
-            "code": self.code,
-            "message": f"The site said no: {self.code}." if self.code else "",
-        }
-
-    @property
-    def outcome(self) -> str:
-        return "created" if self.standing == "written" else self.standing
+            "person_name": log.person.name, "person_email": log.person.email,
+            "day": moment.day, "start": moment.start,
+            "code": self.code, "message": f"The site said no: {self.code}." if self.code else "",
+        }  # fmt: skip
 
 
 def _items(first: int, count: int) -> Iterator[Item]:
     for number in range(first, first + count):
         start = NOW - timedelta(days=DRAW.randrange(700), minutes=15 * DRAW.randrange(40))
-        standing = DRAW.choices([*STANDINGS], [*STANDINGS.values()])[0]
         log = Worklog(
-            entry=str(number),
-            work=str(10_000 + DRAW.randrange(ISSUES)),
-            person=DRAW.choices(PEOPLE, BUSY)[0],
-            moment=clock.from_instant(start, "Europe/Berlin"),
-            seconds=900 * DRAW.randint(1, 20),
-            text=TEXT.format(number),
-            updated=start.isoformat(),
-        )
+            entry=str(number), work=str(10_000 + DRAW.randrange(ISSUES)),
+            person=DRAW.choices(PEOPLE, BUSY)[0], moment=clock.from_instant(start, "Europe/Berlin"),
+            seconds=900 * DRAW.randint(1, 20), text=TEXT.format(number), updated=start.isoformat(),
+        )  # fmt: skip
+        standing = DRAW.choices([*STANDINGS], [*STANDINGS.values()])[0]
         yield Item(log, standing, DRAW.choice(CODES_OF.get(standing, [""])))
 
 
-def _fetched(run: Run, items: Iterable[Item], decided: int) -> Iterator[Fetched]:
-    for place, item in enumerate(items):
-        log = item.log
-        yield Fetched(
-            run=run,
-            entry=log.entry,
-            work=log.work,
-            person=log.person.label,
-            account=_account(log.person),
-            digest=log.digest,
-            seconds=log.seconds,
-            values=log.to_json(),
-            mapped=True,
-            issue=f"5{log.work}",
-            outcome=item.outcome if place < decided else "",
-        )
+def _fetched(run: Run, item: Item, decided: bool) -> Fetched:
+    log = item.log
+    became = "created" if item.standing == "written" else item.standing
+    return Fetched(
+        run=run, entry=log.entry, work=log.work, person=log.person.label, account=_account(log.person),
+        digest=log.digest, seconds=log.seconds, values=log.to_json(), mapped=True, issue=f"5{log.work}",
+        outcome=became if decided else "",
+    )  # fmt: skip
 
 
 def _entry(run: Run, item: Item) -> Entry:
     return Entry(
-        connection=run.connection,
-        site="contoso-7pace",
-        digest=item.log.digest,
-        values=item.log.to_json(),
-        standing=item.standing,
-        kind="waiting" if item.code else "",
-        tried_at=NOW,
-        settled_by=run,
-        seen_by=run,
-        **item.known,
-    )
+        connection=run.connection, site=SOURCE, digest=item.log.digest, values=item.log.to_json(),
+        standing=item.standing, kind="waiting" if item.code else "", tried_at=NOW,
+        settled_by=run, seen_by=run, **item.known,
+    )  # fmt: skip
 
 
 def _trace(run: Run, item: Item) -> TwinTrace:
+    log = item.log
     return TwinTrace(
-        connection=run.connection,
-        left_id=item.log.entry,
-        right_id=f"9{item.log.entry}",
-        right_site=run.connection.right.name,
-        right_issue=f"5{item.log.work}",
-        origin="left",
-        source_digest=item.log.digest,
-        agreed=item.log.to_json(),
-        agreed_digest="x",
-        stored_seconds=item.log.seconds,
-        run=run,
-    )
+        connection=run.connection, left_id=log.entry, right_id=f"9{log.entry}", right_site=run.connection.right.name,
+        right_issue=f"5{log.work}", origin="left", source_digest=log.digest, agreed=log.to_json(), agreed_digest="x",
+        stored_seconds=log.seconds, run=run,
+    )  # fmt: skip
 
 
 def _acts(runs: Sequence[Run], item: Item) -> Iterator[AuditEntry]:
     """What these runs did with it: a few times something, with a few entries very often."""
-    often = int(item.log.entry) % OFTEN_EVERY == 0
-    times = 60 if often else DRAW.choices((1, 2, 3), (70, 22, 8))[0]
-    chosen = sorted(DRAW.choices(runs, k=times), key=lambda run: run.pk)
-    for number, run in enumerate(chosen):
+    times = DRAW.choices((1, 2, 3), (70, 22, 8))[0] if int(item.log.entry) % OFTEN else 60
+    for number, run in enumerate(sorted(DRAW.choices(runs, k=times), key=lambda run: run.pk)):
         again = number and item.standing == "written"
         yield _act(run, item, "update" if again else ACTIONS[item.standing], item.standing)
 
 
 def _act(run: Run, item: Item, action: str, outcome: str) -> AuditEntry:
     values = item.log.to_json() | {"text": f"{item.log.text} {run.pk}"}
-    wire = {
-        "method": "POST",
-        "url": "https://jca.atlassian.net/rest/api/3/worklog",
-        "status": 201,
-        "seconds": 0.2,
-    }
     bodies = {"request_body": {"comment": item.log.text}, "response_body": {"id": f"9{item.log.entry}"}}
-    wrote = {"after": values, "exchange": wire | bodies} if outcome == "written" else {}
+    wrote = {"after": values, "exchange": WIRE | bodies} if outcome == "written" else {}
     return AuditEntry(
-        run=run,
-        connection=run.connection.name,
-        at=NOW,
-        settled_at=NOW,
-        site="contoso-7pace",
-        target_site=run.connection.right.name,
-        action=action,
-        outcome=outcome,
-        source=values,
-        **item.known,
-        **wrote,
-    )
+        run=run, connection=run.connection.name, at=NOW, settled_at=NOW, site=SOURCE,
+        target_site=run.connection.right.name, action=action, outcome=outcome, source=values, **item.known, **wrote,
+    )  # fmt: skip
 
 
 # --- connections and runs
 
 
-def _fill_connection(sites: dict[str, Site], plan: Plan, items: Sequence[Item]) -> None:
-    connection = Connection.objects.create(
-        name=plan.name,
-        kind="migration",
-        left=sites["contoso-7pace"],
-        right=sites[plan.target],
-        options=OPTIONS,
-    )
+def _fill_connection(connection: Connection, plan: Plan, items: Sequence[Item]) -> None:
     carried = items[: plan.carried]
-    keep(_runs(connection, plan.runs))
+    keep(_run(connection, is_dry=place % 10 == 8) for place in range(plan.runs))
     runs = list(connection.runs.select_related("connection__right").order_by("id"))
     writing = [run for run in runs if not run.is_dry]
-    keep(_pairs(connection))
-    keep(_fetched(runs[-1], items, plan.carried))
+    keep(_fetched(runs[-1], item, place < plan.carried) for place, item in enumerate(items))
     keep(_entry(runs[-1], item) for item in carried)
     keep(_trace(runs[-1], item) for item in carried if item.standing in ("written", "linked"))
-    keep(row for item in carried for row in _acts(writing, item))
+    keep(act for item in carried for act in _acts(writing, item))
     keep(_act(runs[-2], item, ACTIONS[item.standing], "planned") for item in carried[::8])
     _keep_course(runs[-1])
     _keep_surroundings(connection)
@@ -294,44 +232,35 @@ def _fill_connection(sites: dict[str, Site], plan: Plan, items: Sequence[Item]) 
         _go_on(runs[-1])
 
 
-def _runs(connection: Connection, count: int) -> Iterator[Run]:
-    """The one before the newest is a dry run, and so is every tenth."""
-    for place in range(count):
-        dry = place % 10 == 8
-        yield Run(
-            connection=connection,
-            kind="dry_run" if dry else "migration",
-            state="planned" if dry else "finished",
-            phase="ended",
-            ended_at=NOW,
-            busy_seconds=912.5,
-            options_digest="x",
-        )
+def _run(connection: Connection, *, is_dry: bool) -> Run:
+    kind, state = ("dry_run", "planned") if is_dry else ("migration", "finished")
+    ended = {"phase": "ended", "ended_at": NOW, "busy_seconds": 912.5}
+    return Run(connection=connection, kind=kind, state=state, options_digest="x", **ended)
 
 
 def _keep_course(run: Run) -> None:
     """How the run went: steps, log and calls."""
     keep(
-        Step(run=run, kind="carry", key=str(n), lock=f"{run.pk}-{n}", state="waiting" if n % 3 else "done")
+        models.Step(
+            run=run, kind="carry", key=str(n), lock=f"{run.pk}-{n}", state="waiting" if n % 3 else "done"
+        )
         for n in range(ISSUES)
     )
-    keep(RunLog(run=run, text=f"Part {n} of the source is read: {40 * n} entries.") for n in range(200))
-    keep(CallCount(run=run, site=site, method="POST", count=9_000) for site in ("jca", "contoso-7pace"))
+    keep(
+        models.RunLog(run=run, text=f"Part {n} of the source is read: {40 * n} entries.") for n in range(200)
+    )
+    keep(models.CallCount(run=run, site=site, method="POST", count=9_000) for site in ("jca", SOURCE))
 
 
 def _keep_surroundings(connection: Connection) -> None:
-    keep(
-        IssuePair(connection=connection, left=str(10_000 + n), right=f"5{10_000 + n}", found_by="label")
-        for n in range(ISSUES)
-    )
-    keep(
-        CarriedHour(connection=connection, hour=NOW - timedelta(hours=back), created_seconds=90_000)
-        for back in range(0, 24 * 60, 3)
-    )
-    checks = [
-        {"site": "jca", "what": f"Permission {n}", "state": "ok", "need": "To write.", "hint": ""}
-        for n in range(14)
-    ]
+    known = [person for person in PEOPLE if person not in STRANGERS]
+    keep(_pair(connection, person, "manual" if n < 8 else "email") for n, person in enumerate(known))
+    pairs = {"connection": connection, "found_by": "label"}
+    keep(models.IssuePair(left=str(10_000 + n), right=f"5{10_000 + n}", **pairs) for n in range(ISSUES))
+    hours_ago = [NOW - timedelta(hours=back) for back in range(0, 24 * 60, 3)]
+    keep(models.CarriedHour(connection=connection, hour=hour, created_seconds=90_000) for hour in hours_ago)
+    found = {"site": "jca", "state": "ok", "need": "To write.", "hint": ""}
+    checks = [found | {"what": f"Permission {n}"} for n in range(14)]
     ConnectionCheck.objects.create(connection=connection, at=NOW, status="ok", checks=checks)
     Proof.objects.create(connection=connection, at=NOW, balanced=True, different=0, **hours.terms(connection))
 

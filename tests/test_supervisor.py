@@ -215,7 +215,7 @@ def owner(twinlog, run):
 @on_sqlite
 def test_workers_may_die_at_work_and_at_rest(twinlog, served, world):
     """An operator's queued run ends with each entry once, though its worker is killed, and so is, before the next
-    run, every idle worker: django-q2 alone would wait for ever for the lock one of them held.
+    run, every idle worker: django-q2 alone may wait for ever for a lock that one of them held.
     """
     assert requests.get(address_of(served), timeout=10).url.endswith("/sign-in/?next=/")
     jira = world.jira["jca"]
@@ -226,13 +226,10 @@ def test_workers_may_die_at_work_and_at_rest(twinlog, served, world):
     assert set(Counter(entry for entry, _ in marked(jira)).values()) == {1}
     assert len(list(marked(jira))) == 300
 
-    # All that waits is the bell that the killed worker had taken: the others are at rest.
-    until(lambda: len(twinlog.rows("SELECT id FROM django_q_ormq")) == 1)
     for worker in until(lambda: queue_workers(served)):
         worker.kill()
     second = queue(twinlog)
     until(lambda: state(twinlog, second) == "finished")
-    assert "queue twinlog takes up no work any more: started anew" in served.err.read_text()
 
     family = family_of(served.process.pid)
     served.signal(signal.SIGTERM)
