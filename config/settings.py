@@ -110,12 +110,12 @@ SQLITE_OPTIONS = {
 def database(url: str) -> dict[str, Any]:
     found = dict(environ.Env.db_url_config(url))
     if found["ENGINE"].endswith("sqlite3"):
-        return {**found, "OPTIONS": SQLITE_OPTIONS}
+        return {**found, "ENGINE": "config.sqlite", "OPTIONS": SQLITE_OPTIONS}
     return {**found, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
 EMBEDDED = {
-    "ENGINE": "django.db.backends.sqlite3",
+    "ENGINE": "config.sqlite",
     "NAME": str(VAR_DIR / "twinlog.sqlite3"),
     "OPTIONS": SQLITE_OPTIONS,
 }

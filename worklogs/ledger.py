@@ -188,7 +188,8 @@ def _known(context: Context, entries: Sequence[str]):
 
 
 def _settle_audit(context: Context, results: Sequence[Result], now: datetime) -> None:
-    new = []
+    intended: list[AuditEntry] = []
+    new: list[AuditEntry] = []
     for result in results:
         if result.silent:
             continue
@@ -197,9 +198,10 @@ def _settle_audit(context: Context, results: Sequence[Result], now: datetime) ->
         row.settled_at = now
         if result.intent:
             row.pk, row.at = result.intent.pk, result.intent.at
-            row.save(update_fields=SETTLING)
-        else:
-            new.append(row)
+        (intended if result.intent else new).append(row)
+    AuditEntry.objects.bulk_create(
+        intended, update_conflicts=True, unique_fields=["id"], update_fields=SETTLING
+    )
     AuditEntry.objects.bulk_create(new)
 
 
