@@ -4,46 +4,10 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-import requests
+from sandbox_callers import ORDINARY, Person, adf
 from vendor_sheets import check, check_keys, example
 
 from connections.sandbox import Sandbox, worlds
-
-ORDINARY = "ABC-2"
-STARTED = "2024-05-01T09:00:00.000+0200"
-
-
-def adf(*paragraphs):
-    return {
-        "type": "doc",
-        "version": 1,
-        "content": [
-            {"type": "paragraph", "content": [{"type": "text", "text": text}]} for text in paragraphs
-        ],
-    }
-
-
-class Person:
-    """Somebody with a token on one Jira site of the sandbox."""
-
-    def __init__(self, sandbox, site="jca", email="twinlog@jca.example", token=""):
-        self.base = f"{sandbox.url}/jira/{site}/rest/api/3"
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.auth = (email, token or sandbox.secrets()["JCA_TOKEN"])
-
-    def __call__(self, method, path, **more):
-        return self.session.request(method, self.base + path, **more)
-
-    def log(self, issue=ORDINARY, query="", **body):
-        return self(
-            "POST",
-            f"/issue/{issue}/worklog{query}",
-            json={"started": STARTED, "timeSpentSeconds": 600} | body,
-        )
-
-    def change(self, number, query="", issue=ORDINARY, **body):
-        return self("PUT", f"/issue/{issue}/worklog/{number}{query}", json=body)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-import requests
+from sandbox_callers import Caller
 from vendor_sheets import check, check_keys, example
 
 from connections.sandbox import Sandbox, worlds
@@ -12,18 +12,6 @@ from connections.sandbox.world import TempoAttribute, TempoToken
 
 DAY = "2024-05-02"
 REFERENCE = {"type": "array", "items": {"$ref": "#/components/schemas/Worklog"}}
-
-
-class Caller:
-    def __init__(self, sandbox, token=""):
-        self.base = f"{sandbox.url}/tempo/jcb-tempo/4"
-        self.headers = {"Authorization": f"Bearer {token or sandbox.secrets()['JCB_TEMPO_TOKEN']}"}
-        self.session = requests.Session()
-        self.session.trust_env = False
-
-    def __call__(self, method, path, **more):
-        address = path if path.startswith("http") else self.base + path
-        return self.session.request(method, address, headers=self.headers, **more)
 
 
 @pytest.fixture
