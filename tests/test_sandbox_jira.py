@@ -452,6 +452,54 @@ def test_the_feeds_keep_the_last_minute_back(sandbox, operator):
     assert number not in [row["worklogId"] for row in operator("GET", "/worklog/updated").json()["values"]]
 
 
+def test_the_feed_of_updates_shows_properties_when_asked_and_that_of_deletions_never(sandbox, operator):
+    marks = [{"key": "twinlog", "value": {"entry": "e1"}}]
+    kept, gone = (int(operator.log(properties=marks).json()["id"]) for _ in range(2))
+    operator("DELETE", f"/issue/{ORDINARY}/worklog/{gone}")
+    sandbox.world.later(61)
+    expand = {"expand": "properties"}
+    shown = operator("GET", "/worklog/updated", params=expand).json()["values"]
+    assert {row["worklogId"]: row["properties"] for row in shown}[kept] == marks
+    assert operator("GET", "/worklog/updated").json()["values"][-1]["properties"] == []
+    assert operator("GET", "/worklog/deleted", params=expand).json()["values"][-1]["properties"] == []
+
+
+def test_a_feeds_pages_are_oldest_first_and_end_without_a_next_one(sandbox, operator, site):
+    sandbox.world.later(61)
+    fed = operator("GET", "/worklog/updated").json()
+    sample = example("jira-get-worklog-updated.official.json")
+    check_keys(fed, sample, absent=("nextPage",))
+    times = [row["updatedTime"] for row in fed["values"]]
+    assert times == sorted(times)
+    assert (fed["lastPage"], "nextPage" in fed) == (True, False)
+    later = operator("GET", "/worklog/updated", params={"since": fed["until"] + 1}).json()
+    assert (later["values"], later["lastPage"]) == ([], True)
+
+
+def test_a_bulk_move_shows_in_no_feed_and_a_bulk_deletion_does(sandbox, operator):
+    moved, deleted = (int(operator.log().json()["id"]) for _ in range(2))
+    sandbox.world.later(61)
+    since = operator("GET", "/worklog/updated").json()["until"] + 1
+    operator("POST", f"/issue/{ORDINARY}/worklog/move", json={"ids": [moved], "issueIdOrKey": "XYZ-1"})
+    operator("DELETE", f"/issue/{ORDINARY}/worklog", json={"ids": [deleted]})
+    sandbox.world.later(61)
+    assert operator("GET", "/worklog/updated", params={"since": since}).json()["values"] == []
+    (row,) = operator("GET", "/worklog/deleted").json()["values"]
+    assert row["worklogId"] == deleted
+    assert operator("POST", "/worklog/list", json={"ids": [moved]}).json()[0]["issueId"] == str(
+        sandbox.world.jira["jca"].issue("XYZ-1").id
+    )
+
+
+def test_a_worklog_bound_to_a_role_stays_where_it_is(operator, site):
+    number = int(operator.log().json()["id"])
+    site.accounts[site.tokens[0].account_id].groups.add("Developers")
+    site.worklogs[number].visibility = {"type": "role", "value": "Developers", "identifier": "Developers"}
+    body = {"ids": [number], "issueIdOrKey": "XYZ-1"}
+    assert operator("POST", f"/issue/{ORDINARY}/worklog/move", json=body).status_code == 200
+    assert site.worklogs_of("XYZ-1") == []
+
+
 def test_a_changed_worklog_is_in_the_feed_once_and_pages_hold_a_thousand(sandbox, operator, site):
     issue, author = site.issue("XYZ-1"), site.accounts[site.tokens[0].account_id]
     for minute in range(1_100):

@@ -298,7 +298,10 @@ class TempoToken:
 
 @dataclass
 class TempoAttribute:
-    """`kind` is ACCOUNT, CHECKBOX, INPUT_FIELD, INPUT_NUMERIC or STATIC_LIST; `names`: a list's value -> label."""
+    """`kind` is ACCOUNT, CHECKBOX, DYNAMIC_DROPDOWN, INPUT_FIELD, INPUT_NUMERIC or STATIC_LIST.
+
+    `names`: a static list's value -> label.
+    """
 
     key: str
     name: str
@@ -341,6 +344,10 @@ class TempoSite:
     closed_periods: list[tuple[date, date]] = field(default_factory=list)
     approved: dict[str, list[tuple[date, date]]] = field(default_factory=dict)
     """Account id -> approved timesheets, first and last day."""
+    in_review: dict[str, list[tuple[date, date]]] = field(default_factory=dict)
+    """The same for timesheets handed in and not approved yet: these lock nothing."""
+    accounts: dict[str, str] = field(default_factory=dict)
+    """Tempo account key -> name; where there are none, an attribute of that type takes any key."""
 
     days_into_future: int = 365
     max_hours_per_day: int | None = None

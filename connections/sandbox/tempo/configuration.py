@@ -67,7 +67,6 @@ def timesheet_approval(request: TempoRequest, account: str) -> Reply:
     check_user(request, account)
     first, last = _range(request)
     rows = [row for row in visible_rows(request) if row.author_id == account and first <= row.day <= last]
-    approved = any(begin <= first and last <= end for begin, end in request.site.approved.get(account, []))
     query = urlencode({"from": first.isoformat(), "to": last.isoformat()})
     return Reply(
         200,
@@ -76,9 +75,17 @@ def timesheet_approval(request: TempoRequest, account: str) -> Reply:
             "period": {"from": first.isoformat(), "to": last.isoformat()},
             "requiredSeconds": 5 * 8 * 3600,
             "timeSpentSeconds": sum(row.seconds for row in rows),
-            "status": {"key": "APPROVED" if approved else "OPEN"},
+            "status": {"key": _status(request.site, account, first, last)},
             "user": person(request, account),
             "worklogs": {"self": f"{request.home}{API}/worklogs/user/{account}?{query}"},
             "actions": {},
         },
     )
+
+
+def _status(site: TempoSite, account: str, first: date, last: date) -> str:
+    """Of the timesheet that holds all these days."""
+    for status, timesheets in (("APPROVED", site.approved), ("IN_REVIEW", site.in_review)):
+        if any(begin <= first and last <= end for begin, end in timesheets.get(account, [])):
+            return status
+    return "OPEN"
