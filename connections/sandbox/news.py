@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(eq=False)
 class Letter:
-    """One call to a webhook that is still to be made. `due` is in seconds of the world's clock."""
+    """One call to a webhook that is still to be made."""
 
     method: str
     url: str
@@ -15,7 +15,8 @@ class Letter:
     headers: dict[str, str]
     hook: str
     """Id of the webhook or subscription it belongs to."""
-    due: float
+    due: float = 0.0
+    """In seconds of the world's clock; 0 is at once."""
     retries: int = 0
     """How many failed attempts went before."""
 

@@ -70,7 +70,7 @@ def _letter(site: JiraSite, hook: JiraWebhook, event: Event, worklog: JiraWorklo
     if hook.secret:
         digest = hmac.new(hook.secret.encode(), body, hashlib.sha256).hexdigest()
         headers["X-Hub-Signature"] = f"sha256={digest}"
-    return Letter("POST", hook.url, body, headers, str(hook.id), at.timestamp())
+    return Letter("POST", hook.url, body, headers, str(hook.id))
 
 
 def event_json(site: JiraSite, event: Event, worklog: JiraWorklog, at: datetime) -> dict[str, Any]:

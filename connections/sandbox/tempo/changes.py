@@ -111,7 +111,7 @@ def _letter(site: TempoSite, subscription: TempoSubscription, body: dict[str, An
         "Tempo-Jira-Client-Key": str(uuid.uuid5(uuid.NAMESPACE_DNS, site.jira.name)),
         "Tempo-Tenant-ID": str(uuid.uuid5(uuid.NAMESPACE_DNS, site.name)),
     }
-    return Letter("POST", subscription.url, payload, headers, subscription.id, at.timestamp())
+    return Letter("POST", subscription.url, payload, headers, subscription.id)
 
 
 def event_json(event: str, worklog: TempoWorklog, by: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _shake_hands(request: TempoRequest, subscription: TempoSubscription) -> None
     """Tempo v4, "Subscription verification": the only GET that is made to the address."""
     joint = "&" if "?" in subscription.url else "?"
     url = f"{subscription.url}{joint}{urlencode({'randomString': _random_text()})}"
-    request.site.outbox.append(Letter("GET", url, b"", {}, subscription.id, request.now()))
+    request.site.outbox.append(Letter("GET", url, b"", {}, subscription.id))
 
 
 @ROUTES.on("GET", SUBSCRIPTIONS)
