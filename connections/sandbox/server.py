@@ -13,6 +13,7 @@ from socketserver import StreamRequestHandler
 from typing import Any, ClassVar, Self
 
 from connections.sandbox import azure, control, jira, mirror, sevenpace, tempo
+from connections.sandbox.byhand import hand_on
 from connections.sandbox.declaration import declaration, secrets
 from connections.sandbox.faults import PAGE, Fault, FaultKind, Faults
 from connections.sandbox.post import Post
@@ -117,6 +118,17 @@ class Sandbox:
         mirror.daily_check(self.world)
         self.post.ring()
 
+    def by_hand(self, site: str, action: str, **fields: str) -> None:
+        """What a person does on a site: log, change, move or delete; ByHandError where that is refused.
+
+        sandbox.by_hand("jca", "log", author="alice@example.com", on="ABC-1", started="2024-05-02T09:00", length="1h")
+        """
+        hand = hand_on(self, site)
+        if hand is None:
+            raise LookupError(site)
+        hand.do({"action": action, **fields})
+        self.post.ring()
+
     def toml(self, connection: str | None = None, changes: dict[str, Any] | None = None) -> str:
         """The file `apply` reads, for this world: all connections, or one, with some of its keys changed."""
         return declaration(self.world, self.url, connection, changes or {})
@@ -132,6 +144,7 @@ class Sandbox:
 
     def answer(self, head: Head, body: bytes) -> Reply:
         """Carries out one call; CutError where the connection is to be reset."""
+        mirror.catch_up(self.world)
         found = self._site(head)
         if found is None:
             return control.answer(self, head.method, head.path, head.headers, body)
@@ -161,7 +174,6 @@ class Sandbox:
         return _struck(fault, reply) if fault else reply
 
     def _carry_out(self, site: Site, path: str, head: Head, body: bytes) -> Reply:
-        mirror.catch_up(self.world)
         home = self.url + site.path
         request: Request[Any, Any] = Request(
             head.method, path, head.query, head.headers, body, site, home, self.world.clock, site.latency
