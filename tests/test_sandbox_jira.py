@@ -491,6 +491,13 @@ def test_a_bulk_move_shows_in_no_feed_and_a_bulk_deletion_does(sandbox, operator
     )
 
 
+def test_a_move_to_the_same_issue_is_refused_and_leaves_the_total_alone(operator, site):
+    number, before = int(operator.log().json()["id"]), site.issue(ORDINARY).time_spent_seconds
+    body = {"ids": [number], "issueIdOrKey": ORDINARY}
+    assert operator("POST", f"/issue/{ORDINARY}/worklog/move", json=body).status_code == 400
+    assert site.issue(ORDINARY).time_spent_seconds == before
+
+
 def test_a_worklog_bound_to_a_role_stays_where_it_is(operator, site):
     number = int(operator.log().json()["id"])
     site.accounts[site.tokens[0].account_id].groups.add("Developers")

@@ -79,6 +79,15 @@ def test_configuration_attributes_periods_and_approvals_follow_the_contract(temp
     assert approval["status"]["key"] == "APPROVED"
 
 
+def test_a_timesheet_ends_with_its_period_unless_told_otherwise(tempo, site, alice):
+    address = f"/timesheet-approvals/user/{alice}"
+    assert tempo("GET", f"{address}?from=2024-04-29").json()["period"]["to"] == "2024-05-05"
+    site.approval_period = "MONTH"
+    assert tempo("GET", f"{address}?from=2024-04-01").json()["period"]["to"] == "2024-04-30"
+    assert tempo("GET", address).status_code == 400
+    assert tempo("GET", "/timesheet-approvals/user/nobody?from=2024-04-01").status_code == 404
+
+
 def test_a_worklog_is_created_for_another_person_with_200(tempo, site, entry, alice):
     answer = tempo("POST", "/worklogs", json=entry(description="Text", billableSeconds=0))
     assert answer.status_code == 200

@@ -109,8 +109,15 @@ def length_of(seconds: int | None) -> str:
 class Hand(ABC):
     """A person's hand on one site. Every deed raises ByHandError where it cannot be done."""
 
+    place = "Issue’s key"
+    """What time is logged on."""
+
     def __init__(self, sandbox: "Sandbox") -> None:
         self.sandbox = sandbox
+
+    @property
+    @abstractmethod
+    def time_zone(self) -> str: ...
 
     @abstractmethod
     def people(self) -> list[tuple[str, str]]:
@@ -137,6 +144,11 @@ class Hand(ABC):
         if found is None:
             raise ByHandError(f"There is no worklog {number} here.")
         return found
+
+    def now(self) -> str:
+        """The full minute, where most of these people are."""
+        moment = datetime.fromtimestamp(self.sandbox.world.clock(), ZoneInfo(self.time_zone))
+        return moment.replace(second=0, tzinfo=None).isoformat(timespec="seconds")
 
     def newest(self, count: int) -> list[Row]:
         """The last changed ones, newest first."""
@@ -180,6 +192,10 @@ class AtlassianHand[SiteT: (JiraSite, TempoSite)](Hand):
         super().__init__(sandbox)
         self.site: SiteT = site
         self.jira: JiraSite = site if isinstance(site, JiraSite) else site.jira
+
+    @property
+    def time_zone(self) -> str:
+        return self.jira.time_zone
 
     def people(self) -> list[tuple[str, str]]:
         accounts = [account for account in self.jira.accounts.values() if account.kind == "atlassian"]
@@ -322,9 +338,15 @@ class TempoHand(AtlassianHand[TempoSite]):
 class PaceHand(Hand):
     """7pace takes no worklogs by the routes the sandbox has; they are put in place directly."""
 
+    place = "Work item’s number"
+
     def __init__(self, sandbox: "Sandbox", site: SevenPaceOrg) -> None:
         super().__init__(sandbox)
         self.site = site
+
+    @property
+    def time_zone(self) -> str:
+        return self.site.time_zone
 
     def people(self) -> list[tuple[str, str]]:
         return sorted(((user.id, user.name) for user in self.site.users.values()), key=lambda pair: pair[1])

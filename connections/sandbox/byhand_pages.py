@@ -102,7 +102,9 @@ def _log_form(hand: Hand, name: str) -> str:
         f'<option value="{escape(number)}">{escape(person)}</option>' for number, person in hand.people()
     )
     who = f'<label>Who<select name="author">{people}</select></label>'
-    return _form(name, "log", "Log it", "", who + _input("on", "On", "") + _entry_inputs({}))
+    return _form(
+        name, "log", "Log it", "", who + _input("on", hand.place, "") + _entry_inputs({"started": hand.now()})
+    )
 
 
 def _entry_inputs(held: dict[str, str]) -> str:

@@ -31,10 +31,9 @@ class Basics:
 
 
 def catch_up(world: World) -> None:
-    """Carries over what is due by the world's clock."""
+    """Carries over what is due by the world's clock, or waits for whoever is doing so."""
     for site in world.tempo.values():
-        if site.mirror:
-            _carry_over(site, world.clock(), due_by=world.clock())
+        _carry_over(site, world.clock(), due_by=world.clock())
 
 
 def settle(world: World) -> None:

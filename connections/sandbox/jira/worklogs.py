@@ -205,6 +205,8 @@ def bulk_move_worklogs(request: JiraRequest, key: str) -> Reply:
     site, source = request.site, tracked_issue(request, key)
     throttle_writes(request, source)
     target = tracked_issue(request, str(body_object(request).get("issueIdOrKey", "")))
+    if target is source:
+        raise refuse(400, "The worklogs are on this issue already.")
     asked = worklog_ids(request, most=5000)
     if not all(may(request.caller, f"{verb}_ALL_WORKLOGS", source) for verb in ("DELETE", "EDIT")):
         raise refuse(400, "You do not have the permission to move these worklogs.")
