@@ -4,46 +4,10 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-import requests
+from sandbox_callers import ORDINARY, Person, adf
 from vendor_sheets import check, check_keys, example
 
 from connections.sandbox import Sandbox, worlds
-
-ORDINARY = "ABC-2"
-STARTED = "2024-05-01T09:00:00.000+0200"
-
-
-def adf(*paragraphs):
-    return {
-        "type": "doc",
-        "version": 1,
-        "content": [
-            {"type": "paragraph", "content": [{"type": "text", "text": text}]} for text in paragraphs
-        ],
-    }
-
-
-class Person:
-    """Somebody with a token on one Jira site of the sandbox."""
-
-    def __init__(self, sandbox, site="jca", email="twinlog@jca.example", token=""):
-        self.base = f"{sandbox.url}/jira/{site}/rest/api/3"
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.auth = (email, token or sandbox.secrets()["JCA_TOKEN"])
-
-    def __call__(self, method, path, **more):
-        return self.session.request(method, self.base + path, **more)
-
-    def log(self, issue=ORDINARY, query="", **body):
-        return self(
-            "POST",
-            f"/issue/{issue}/worklog{query}",
-            json={"started": STARTED, "timeSpentSeconds": 600} | body,
-        )
-
-    def change(self, number, query="", issue=ORDINARY, **body):
-        return self("PUT", f"/issue/{issue}/worklog/{number}{query}", json=body)
 
 
 @pytest.fixture
@@ -486,6 +450,61 @@ def test_the_feeds_keep_the_last_minute_back(sandbox, operator):
     check("jira", "ChangedWorklogs", deleted)
     assert [row["worklogId"] for row in deleted["values"]] == [number]
     assert number not in [row["worklogId"] for row in operator("GET", "/worklog/updated").json()["values"]]
+
+
+def test_the_feed_of_updates_shows_properties_when_asked_and_that_of_deletions_never(sandbox, operator):
+    marks = [{"key": "twinlog", "value": {"entry": "e1"}}]
+    kept, gone = (int(operator.log(properties=marks).json()["id"]) for _ in range(2))
+    operator("DELETE", f"/issue/{ORDINARY}/worklog/{gone}")
+    sandbox.world.later(61)
+    expand = {"expand": "properties"}
+    shown = operator("GET", "/worklog/updated", params=expand).json()["values"]
+    assert {row["worklogId"]: row["properties"] for row in shown}[kept] == marks
+    assert operator("GET", "/worklog/updated").json()["values"][-1]["properties"] == []
+    assert operator("GET", "/worklog/deleted", params=expand).json()["values"][-1]["properties"] == []
+
+
+def test_a_feeds_pages_are_oldest_first_and_end_without_a_next_one(sandbox, operator, site):
+    sandbox.world.later(61)
+    fed = operator("GET", "/worklog/updated").json()
+    sample = example("jira-get-worklog-updated.official.json")
+    check_keys(fed, sample, absent=("nextPage",))
+    times = [row["updatedTime"] for row in fed["values"]]
+    assert times == sorted(times)
+    assert (fed["lastPage"], "nextPage" in fed) == (True, False)
+    later = operator("GET", "/worklog/updated", params={"since": fed["until"] + 1}).json()
+    assert (later["values"], later["lastPage"]) == ([], True)
+
+
+def test_a_bulk_move_shows_in_no_feed_and_a_bulk_deletion_does(sandbox, operator):
+    moved, deleted = (int(operator.log().json()["id"]) for _ in range(2))
+    sandbox.world.later(61)
+    since = operator("GET", "/worklog/updated").json()["until"] + 1
+    operator("POST", f"/issue/{ORDINARY}/worklog/move", json={"ids": [moved], "issueIdOrKey": "XYZ-1"})
+    operator("DELETE", f"/issue/{ORDINARY}/worklog", json={"ids": [deleted]})
+    sandbox.world.later(61)
+    assert operator("GET", "/worklog/updated", params={"since": since}).json()["values"] == []
+    (row,) = operator("GET", "/worklog/deleted").json()["values"]
+    assert row["worklogId"] == deleted
+    assert operator("POST", "/worklog/list", json={"ids": [moved]}).json()[0]["issueId"] == str(
+        sandbox.world.jira["jca"].issue("XYZ-1").id
+    )
+
+
+def test_a_move_to_the_same_issue_is_refused_and_leaves_the_total_alone(operator, site):
+    number, before = int(operator.log().json()["id"]), site.issue(ORDINARY).time_spent_seconds
+    body = {"ids": [number], "issueIdOrKey": ORDINARY}
+    assert operator("POST", f"/issue/{ORDINARY}/worklog/move", json=body).status_code == 400
+    assert site.issue(ORDINARY).time_spent_seconds == before
+
+
+def test_a_worklog_bound_to_a_role_stays_where_it_is(operator, site):
+    number = int(operator.log().json()["id"])
+    site.accounts[site.tokens[0].account_id].groups.add("Developers")
+    site.worklogs[number].visibility = {"type": "role", "value": "Developers", "identifier": "Developers"}
+    body = {"ids": [number], "issueIdOrKey": "XYZ-1"}
+    assert operator("POST", f"/issue/{ORDINARY}/worklog/move", json=body).status_code == 200
+    assert site.worklogs_of("XYZ-1") == []
 
 
 def test_a_changed_worklog_is_in_the_feed_once_and_pages_hold_a_thousand(sandbox, operator, site):

@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-import requests
+from sandbox_callers import Caller
 from vendor_sheets import check, check_keys, example
 
 from connections.sandbox import Sandbox, worlds
@@ -12,18 +12,6 @@ from connections.sandbox.world import TempoAttribute, TempoToken
 
 DAY = "2024-05-02"
 REFERENCE = {"type": "array", "items": {"$ref": "#/components/schemas/Worklog"}}
-
-
-class Caller:
-    def __init__(self, sandbox, token=""):
-        self.base = f"{sandbox.url}/tempo/jcb-tempo/4"
-        self.headers = {"Authorization": f"Bearer {token or sandbox.secrets()['JCB_TEMPO_TOKEN']}"}
-        self.session = requests.Session()
-        self.session.trust_env = False
-
-    def __call__(self, method, path, **more):
-        address = path if path.startswith("http") else self.base + path
-        return self.session.request(method, address, headers=self.headers, **more)
 
 
 @pytest.fixture
@@ -89,6 +77,15 @@ def test_configuration_attributes_periods_and_approvals_follow_the_contract(temp
     approval = tempo("GET", f"/timesheet-approvals/user/{alice}?from=2024-04-29&to=2024-05-05").json()
     check("tempo", "TimesheetApproval", approval)
     assert approval["status"]["key"] == "APPROVED"
+
+
+def test_a_timesheet_ends_with_its_period_unless_told_otherwise(tempo, site, alice):
+    address = f"/timesheet-approvals/user/{alice}"
+    assert tempo("GET", f"{address}?from=2024-04-29").json()["period"]["to"] == "2024-05-05"
+    site.approval_period = "MONTH"
+    assert tempo("GET", f"{address}?from=2024-04-01").json()["period"]["to"] == "2024-04-30"
+    assert tempo("GET", address).status_code == 400
+    assert tempo("GET", "/timesheet-approvals/user/nobody?from=2024-04-01").status_code == 404
 
 
 def test_a_worklog_is_created_for_another_person_with_200(tempo, site, entry, alice):
@@ -292,13 +289,13 @@ def test_a_search_filters_orders_and_pages(tempo, entry, alice):
     }
     page = tempo("POST", "/worklogs/search?limit=2", json=body).json()
     check("tempo", "PageableWorklog", page)
-    assert [row["startDate"] for row in page["results"]] == ["2024-05-04", "2024-05-03"]
+    assert [row["startDate"] for row in page["results"]] == ["2024-05-02", "2024-05-03"]
     assert page["metadata"]["count"] == 2
     rest = tempo("POST", page["metadata"]["next"], json=body).json()
-    assert [row["startDate"] for row in rest["results"]] == ["2024-05-02"]
+    assert [row["startDate"] for row in rest["results"]] == ["2024-05-04"]
     assert "next" not in rest["metadata"]
-    ordered = body | {"orderBy": [{"field": "START_DATE_TIME", "order": "ASC"}]}
-    assert tempo("POST", "/worklogs/search", json=ordered).json()["results"][0]["startDate"] == "2024-05-02"
+    ordered = body | {"orderBy": [{"field": "START_DATE_TIME", "order": "DESC"}]}
+    assert tempo("POST", "/worklogs/search", json=ordered).json()["results"][0]["startDate"] == "2024-05-04"
 
 
 def test_lists_by_issue_user_and_project_hold_the_same_worklog(tempo, site, entry, alice):
@@ -349,3 +346,88 @@ def test_five_calls_a_second_are_served(sandbox, tempo, site):
     answers = [tempo("GET", "/globalconfiguration") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
     assert answers[-1].headers["Retry-After"] == "1"
+
+
+def test_what_was_updated_since_is_found_by_list_and_search_the_last_change_first(
+    sandbox, tempo, entry, alice
+):
+    stopped = sandbox.world.clock()
+    sandbox.world.clock = lambda: stopped
+    early, late = (tempo("POST", "/worklogs", json=entry()).json()["tempoWorklogId"] for _ in range(2))
+    sandbox.world.later(60)
+    since = datetime.fromtimestamp(sandbox.world.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = {"authorAccountId": alice, "startDate": DAY, "timeSpentSeconds": 120}
+    tempo("PUT", f"/worklogs/{early}", json=body)
+    listed = tempo("GET", f"/worklogs?updatedFrom={since}").json()
+    found = tempo("POST", "/worklogs/search", json={"updatedFrom": since}).json()
+    assert [row["tempoWorklogId"] for row in listed["results"]] == [early]
+    assert listed["results"] == found["results"]
+    newest_first = tempo("GET", f"/worklogs?updatedFrom={since[:10]}&orderBy=UPDATED").json()["results"]
+    assert [row["tempoWorklogId"] for row in newest_first] == [early, late]
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("ACCOUNT", "CUST-1", "CUST-9"),
+        ("CHECKBOX", "true", "maybe"),
+        ("INPUT_FIELD", "any text", None),
+        ("INPUT_NUMERIC", "1.5", "one"),
+        ("STATIC_LIST", "a", "Apple"),
+        ("DYNAMIC_DROPDOWN", "anything", None),
+    ],
+)
+def test_a_work_attribute_of_each_type_takes_its_own_values_only(tempo, site, entry, kind, right, wrong):
+    site.accounts["CUST-1"] = "First customer"
+    names = {"a": "Apple"} if kind == "STATIC_LIST" else {}
+    site.attributes["_Attr_"] = TempoAttribute("_Attr_", "Attribute", kind, names=names)
+    check("tempo", "WorkAttribute", tempo("GET", "/work-attributes/_Attr_").json())
+    row = tempo("POST", "/worklogs", json=entry(attributes=[{"key": "_Attr_", "value": right}])).json()
+    assert row["attributes"]["values"] == [{"key": "_Attr_", "value": right}]
+    if wrong:
+        refused = tempo("POST", "/worklogs", json=entry(attributes=[{"key": "_Attr_", "value": wrong}]))
+        assert (refused.status_code, "_Attr_" in words(refused)) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("wall", "said"),
+    [
+        (_close, "closed"),
+        (_approve, "approved"),
+        (_require, "_Account_"),
+        (_cap_hours, "hours per day"),
+        (_deactivate, "inactive"),
+        (_keep_out, "permission"),
+        (_want_description, "Description is required"),
+        (_close_issue, "editable"),
+    ],
+)
+@pytest.mark.parametrize("shape", ["list", "object"])
+def test_every_wall_refuses_a_change_in_either_shape(tempo, site, alice, entry, wall, said, shape):
+    number = tempo("POST", "/worklogs", json=entry()).json()["tempoWorklogId"]
+    before = site.worklogs[number]
+    site.error_shape = shape
+    wall(site, alice)
+    answer = tempo("PUT", f"/worklogs/{number}", json=entry(issueId=..., timeSpentSeconds=7200))
+    assert answer.status_code == 400
+    assert said in words(answer)
+    assert isinstance(answer.json()["errors"], dict if shape == "object" else list)
+    assert site.worklogs[number] is before
+
+
+@pytest.mark.parametrize("wall", [_close, _approve])
+def test_a_locked_worklog_can_neither_be_deleted_nor_moved_out_of_its_period(tempo, site, alice, entry, wall):
+    number = tempo("POST", "/worklogs", json=entry()).json()["tempoWorklogId"]
+    wall(site, alice)
+    assert tempo("DELETE", f"/worklogs/{number}").status_code == 400
+    moved = tempo("PUT", f"/worklogs/{number}", json=entry(issueId=..., startDate="2024-07-01"))
+    assert moved.status_code == 400
+    assert number in site.worklogs
+
+
+def test_a_timesheet_may_be_in_review_and_then_takes_no_part_in_refusals(tempo, site, alice, entry):
+    site.in_review[alice] = [(date(2024, 4, 29), date(2024, 5, 5))]
+    approval = tempo("GET", f"/timesheet-approvals/user/{alice}?from=2024-04-29&to=2024-05-05").json()
+    check("tempo", "TimesheetApproval", approval)
+    assert approval["status"]["key"] == "IN_REVIEW"
+    assert tempo("POST", "/worklogs", json=entry()).status_code == 200

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ import requests
 from django.core.management import load_command_class
 
 from connections.sandbox import Sandbox, worlds
+from connections.sandbox.keeping import put_away, take_out
 from connections.sandbox.worlds.small import EXAMPLES, entry_id
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -212,6 +214,44 @@ def test_a_stopped_sandbox_leaves_nothing_open():
         sandbox.stop()
         with pytest.raises(requests.ConnectionError):
             session.get(f"{sandbox.url}/control.json", timeout=2)
+
+
+def test_a_world_put_away_goes_on_with_its_mirror_and_its_webhooks(tmp_path):
+    world, file = worlds.small(), tmp_path / "world"
+    with Sandbox(world) as sandbox:
+        sandbox.post.hold()
+        address = f"{sandbox.url}/tempo/jcb-tempo/4/webhooks/subscriptions"
+        secret = {"Authorization": f"Bearer {sandbox.secrets()['JCB_TEMPO_TOKEN']}"}
+        body = {"event": "worklog.created", "url": "https://example.com/hook"}
+        requests.post(address, json=body, headers=secret)
+        sandbox.by_hand(
+            "jcb-tempo",
+            "log",
+            author="alice@example.com",
+            on="ABC-1",
+            started="2024-05-02T09:00",
+            length="1h",
+        )
+    put_away(world, file)
+    again = take_out(file)
+    assert not file.exists()
+    site = again.tempo["jcb-tempo"]
+    assert (len(site.mirror), len(site.subscriptions), len(site.outbox)) == (1, 1, 1)
+    with Sandbox(again) as sandbox:
+        sandbox.post.hold()
+        sandbox.settle()
+    assert site.worklogs[2].jira_worklog_id in again.jira["jcb"].worklogs
+
+
+def test_a_world_of_another_version_is_not_gone_on_with(tmp_path, monkeypatch):
+    @dataclass
+    class Novelty:
+        name: str
+
+    file = tmp_path / "world"
+    put_away(worlds.empty(), file)
+    monkeypatch.setattr("connections.sandbox.news.Novelty", Novelty, raising=False)
+    assert take_out(file) is None
 
 
 def test_the_command_prints_how_to_connect_and_ends_when_told():

@@ -1,30 +1,19 @@
-"""The sandbox's own page: what it holds, what fails on purpose, and a form to change that."""
+"""The sandbox's own page: what it holds, what fails on purpose, and forms to change both."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
+from connections.sandbox import byhand_pages
+from connections.sandbox.byhand_pages import SITES, address_of, fields_of, is_json
 from connections.sandbox.faults import Fault, FaultKind
+from connections.sandbox.pages import document, table
 from connections.sandbox.routes import HTML_TYPE, Reply
 from connections.sandbox.world import AzureOrg, JiraSite, SevenPaceOrg, Site, TempoSite
 
 if TYPE_CHECKING:
     from connections.sandbox.server import Sandbox
-
-_STYLE = """
-:root{color-scheme:light dark}
-body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.4rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
-table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #8884;vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}
-code{font-size:.9em}form{display:flex;gap:.5rem 1rem;flex-wrap:wrap;align-items:end;margin:.5rem 0}
-label{display:flex;flex-direction:column;font-size:.85rem}input,select,button{font:inherit;padding:.2rem .4rem}
-input.n{width:5rem}.quiet{color:#777}
-"""
 
 
 def answer(sandbox: "Sandbox", method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -35,14 +24,16 @@ def answer(sandbox: "Sandbox", method: str, path: str, headers: Mapping[str, str
         return Reply(200, summary(sandbox))
     if (method, path) == ("POST", "/control/faults"):
         return change_faults(sandbox, headers, body)
+    if path.startswith(SITES):
+        return byhand_pages.answer(sandbox, method, path, headers, body)
     return Reply(404, {"error": f"nothing at {path}; see / for what is here"})
 
 
 def change_faults(sandbox: "Sandbox", headers: Mapping[str, str], body: bytes) -> Reply:
     """`action` add (the default) or clear; the other fields are those of a Fault. JSON or a form."""
-    as_json = "json" in headers.get("content-type", "")
+    as_json = is_json(headers)
     try:
-        fields = dict(json.loads(body)) if as_json else dict(parse_qsl(body.decode()))
+        fields = fields_of(headers, body)
         if fields.pop("action", "add") == "clear":
             sandbox.faults.clear()
         else:
@@ -144,13 +135,11 @@ def page(sandbox: "Sandbox") -> str:
     """The summary as a page that needs no script."""
     data = summary(sandbox)
     sites = "".join(_site_section(site) for site in data["sites"])
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><title>Twinlog sandbox</title>'
-        f"<style>{_STYLE}</style></head><body><h1>Twinlog sandbox</h1>"
+    return document(
+        "Twinlog sandbox",
         "<p>Four vendors’ APIs on this machine. Nothing here leaves it. "
         '<a href="/control.json">The same as JSON</a></p>'
-        f"{_faults_section(data)}{sites}</body></html>"
+        f"{_faults_section(data)}{sites}",
     )
 
 
@@ -163,7 +152,9 @@ def _site_section(site: dict[str, Any]) -> str:
     title = f"<h2>{escape(site['name'])} <span class=quiet>{site['kind']}</span></h2>"
     state = f"rate limits {'on' if site['limits'] else 'off'}, latency {site['latency']} s, {site['calls']:,} calls"
     facts = f"<p><code>{escape(site['url'])}</code><br>{held}<br>{state}</p>"
-    return title + facts + _table(["Id", "On", "Author", "Started", "Seconds", "Text"], rows)
+    if site["kind"] != "azure":
+        facts += f'<p><a href="{escape(address_of(site["name"]))}">See all, and log time here by hand</a></p>'
+    return title + facts + table(["Id", "On", "Author", "Started", "Seconds", "Text"], rows)
 
 
 def _faults_section(data: dict[str, Any]) -> str:
@@ -178,7 +169,7 @@ def _faults_section(data: dict[str, Any]) -> str:
         ]
         for fault in data["faults"]
     ]
-    shown = _table(["Fault", "Site", "Method", "Path", "Hits", "Times"], rows)
+    shown = table(["Fault", "Site", "Method", "Path", "Hits", "Times"], rows)
     return f"<h2>Faults</h2>{shown or '<p>None: every call succeeds.</p>'}{_form(data)}"
 
 
@@ -198,16 +189,3 @@ def _form(data: dict[str, Any]) -> str:
         '<button>Add this fault</button></form><form method="post" action="/control/faults">'
         '<button name="action" value="clear">Clear all faults</button></form>'
     )
-
-
-def _table(heads: list[str], rows: list[list[Any]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    lines = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _cell(value: Any) -> str:
-    kind = " class=n" if isinstance(value, int) else ""
-    return f"<td{kind}>{escape(str('' if value is None else value))}</td>"

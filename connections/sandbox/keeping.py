@@ -3,9 +3,10 @@
 import copyreg
 import pickle
 import threading
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
 
+from connections.sandbox import limits, news, world
 from connections.sandbox.world import World
 
 
@@ -18,12 +19,19 @@ class _Pickler(pickle.Pickler):
     }
 
 
-def put_away(world: World, file: Path) -> None:
+def _form() -> list[tuple[str, list[str]]]:
+    """Every kind of thing a world is made of, with its fields: another version's worlds have others."""
+    named = [kind for module in (world, news, limits) for kind in vars(module).values()]
+    kinds = [kind for kind in named if isinstance(kind, type) and is_dataclass(kind)]
+    return sorted({kind.__qualname__: [field.name for field in fields(kind)] for kind in kinds}.items())
+
+
+def put_away(held: World, file: Path) -> None:
     """Nobody may change the world meanwhile. Whoever can write the file can run code as us: keep it private."""
     draft = file.with_suffix(".draft")
     draft.touch(mode=0o600)
     with draft.open("wb") as out:
-        _Pickler(out).dump(world)
+        _Pickler(out).dump((_form(), held))
     draft.replace(file)
 
 
@@ -32,8 +40,8 @@ def take_out(file: Path) -> World | None:
     where another version wrote it.
     """
     try:
-        found: Any = pickle.loads(file.read_bytes())  # noqa: S301
+        form, found = pickle.loads(file.read_bytes())  # noqa: S301
         file.unlink()
-    except (OSError, pickle.PickleError, AttributeError, ImportError, EOFError, TypeError):
+    except (OSError, pickle.PickleError, AttributeError, ImportError, EOFError, TypeError, ValueError):
         return None
-    return found if isinstance(found, World) else None
+    return found if form == _form() else None

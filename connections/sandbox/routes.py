@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 JSON_TYPE = "application/json;charset=UTF-8"
 HTML_TYPE = "text/html;charset=UTF-8"
@@ -87,6 +87,16 @@ class Request[SiteT, CallerT]:
         latency, self.latency = self.latency, 0.0
         if latency:
             time.sleep(latency)
+
+
+def is_safe_target(url: str) -> bool:
+    """Whether a webhook may lead there: the vendors insist on HTTPS.
+
+    Not so on loopback, where nobody listens in and a receiver under test has no certificate.
+    """
+    parts = urlsplit(url)
+    at_home = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    return bool(parts.hostname) and (parts.scheme == "https" or (at_home and parts.scheme == "http"))
 
 
 def bearer(request: Request[Any, Any]) -> str | None:

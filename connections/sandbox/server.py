@@ -12,9 +12,11 @@ from http.server import ThreadingHTTPServer
 from socketserver import StreamRequestHandler
 from typing import Any, ClassVar, Self
 
-from connections.sandbox import azure, control, jira, sevenpace, tempo
+from connections.sandbox import azure, control, jira, mirror, sevenpace, tempo
+from connections.sandbox.byhand import hand_on
 from connections.sandbox.declaration import declaration, secrets
 from connections.sandbox.faults import PAGE, Fault, FaultKind, Faults
+from connections.sandbox.post import Post
 from connections.sandbox.routes import HTML_TYPE, Reply, Request, Vendor
 from connections.sandbox.world import Site, World
 
@@ -80,6 +82,9 @@ class Sandbox:
         self._server = Engine((host, port), Handler)
         self._server.sandbox = self
         self.url = f"http://{host}:{self._server.server_address[1]}"
+        self.post = Post(world)
+        for site in world.senders():
+            site.home = self.url + site.path
 
     def __enter__(self) -> Self:
         self.start()
@@ -93,12 +98,35 @@ class Sandbox:
             target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True
         )
         self._thread.start()
+        self.post.start()
 
     def stop(self) -> None:
         if self._thread:
             self._server.shutdown()
+        self.post.stop()
         self._server.server_close()
         self._server.drop_connections()
+
+    def settle(self, timeout: float = 10.0) -> None:
+        """Lets the mirror's lag pass without waiting for it, and returns when every webhook due was called."""
+        mirror.settle(self.world)
+        self.post.wait(timeout)
+
+    def daily_check(self) -> None:
+        """What Tempo does once a day: it finds what Jira fired no event for."""
+        mirror.daily_check(self.world)
+        self.post.ring()
+
+    def by_hand(self, site: str, action: str, **fields: str) -> None:
+        """What a person does on a site: log, change, move or delete; ByHandError where that is refused.
+
+        sandbox.by_hand("jca", "log", author="alice@example.com", on="ABC-1", started="2024-05-02T09:00", length="1h")
+        """
+        hand = hand_on(self, site)
+        if hand is None:
+            raise LookupError(site)
+        hand.do({"action": action, **fields})
+        self.post.ring()
 
     def toml(self, connection: str | None = None, changes: dict[str, Any] | None = None) -> str:
         """The file `apply` reads, for this world: all connections, or one, with some of its keys changed."""
@@ -115,6 +143,7 @@ class Sandbox:
 
     def answer(self, head: Head, body: bytes) -> Reply:
         """Carries out one call; CutError where the connection is to be reset."""
+        mirror.catch_up(self.world)
         found = self._site(head)
         if found is None:
             return control.answer(self, head.method, head.path, head.headers, body)
@@ -155,6 +184,7 @@ class Sandbox:
             log.exception("the sandbox failed at %s %s", head.method, head.path)
             reply = vendor.crash(repr(error))
         request.dwell()
+        self.post.ring()
         headers = {**request.extra_headers, **reply.headers}
         return Reply(reply.status, reply.body, headers, reply.content_type)
 

@@ -6,6 +6,8 @@ Tests read and change these objects directly. Seconds are whole seconds, instant
 
 import threading
 import time
+import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any
 
 from connections.sandbox import adf
 from connections.sandbox.limits import SlidingWindows, TokenBucket
+from connections.sandbox.news import AuditRow, JiraWebhook, Letter, MirrorJob, TempoSubscription
 
 ORDINARY = frozenset(
     {
@@ -121,7 +124,8 @@ class JiraIssue:
     time_spent_seconds: int = 0
     """The issue's own total, kept by each write; wrong for good once writes overlapped."""
     worklogs: dict[int, JiraWorklog] = field(default_factory=dict, repr=False)
-    writers: int = 0
+    open_totals: list["Total"] = field(default_factory=list, repr=False)
+    """The totals of the writes under way."""
     pace: SlidingWindows = field(default_factory=lambda: SlidingWindows(((20, 2.0), (100, 30.0))), repr=False)
 
     @property
@@ -156,9 +160,17 @@ class JiraSite:
     """400 by the specification; 403 has been seen."""
     feed_lag_seconds: float = 60.0
     page_cap: int = 5000
+    bulk_delete_fires: bool = True
+    """Whether a bulk deletion fires events: the specification denies it for bulk moves only."""
     limits: bool = False
     latency: float = 0.0
     time_zone: str = "Europe/Berlin"
+
+    tempo: "TempoSite | None" = field(default=None, repr=False, compare=False)
+    webhooks: dict[int, JiraWebhook] = field(default_factory=dict)
+    outbox: list[Letter] = field(default_factory=list, repr=False)
+    home: str = ""
+    """Its address where it is served."""
 
     by_label: dict[str, set[int]] = field(default_factory=dict, repr=False)
     by_key: dict[str, int] = field(default_factory=dict, repr=False)
@@ -245,19 +257,26 @@ class JiraSite:
     def writing(self, issue: JiraIssue) -> Iterator["Total"]:
         """The total is read when a write begins and stored when it ends: two that overlap lose one of the changes."""
         with self.lock:
-            issue.writers += 1
-            if issue.writers > 1:
-                self.corrupted_issues.add(issue.key)
             total = Total(issue.time_spent_seconds)
+            issue.open_totals.append(total)
+            if len(issue.open_totals) > 1:
+                self.corrupted_issues.add(issue.key)
         try:
             yield total
         finally:
             with self.lock:
                 issue.time_spent_seconds = total.seconds
-                issue.writers -= 1
+                issue.open_totals.remove(total)
+
+    def add_to_total(self, issue: JiraIssue, seconds: int) -> None:
+        """Changes the total without harm to writes under way: whose fault a wrong total is must stay plain."""
+        with self.lock:
+            issue.time_spent_seconds += seconds
+            for total in issue.open_totals:
+                total.seconds += seconds
 
 
-@dataclass
+@dataclass(eq=False)
 class Total:
     seconds: int
 
@@ -279,7 +298,10 @@ class TempoToken:
 
 @dataclass
 class TempoAttribute:
-    """`kind` is ACCOUNT, CHECKBOX, INPUT_FIELD, INPUT_NUMERIC or STATIC_LIST; `names`: a list's value -> label."""
+    """`kind` is ACCOUNT, CHECKBOX, DYNAMIC_DROPDOWN, INPUT_FIELD, INPUT_NUMERIC or STATIC_LIST.
+
+    `names`: a static list's value -> label.
+    """
 
     key: str
     name: str
@@ -322,6 +344,10 @@ class TempoSite:
     closed_periods: list[tuple[date, date]] = field(default_factory=list)
     approved: dict[str, list[tuple[date, date]]] = field(default_factory=dict)
     """Account id -> approved timesheets, first and last day."""
+    in_review: dict[str, list[tuple[date, date]]] = field(default_factory=dict)
+    """The same for timesheets handed in and not approved yet: these lock nothing."""
+    accounts: dict[str, str] = field(default_factory=dict)
+    """Tempo account key -> name; where there are none, an attribute of that type takes any key."""
 
     days_into_future: int = 365
     max_hours_per_day: int | None = None
@@ -334,6 +360,30 @@ class TempoSite:
     limits: bool = False
     latency: float = 0.0
 
+    mirror_lag: float = 0.5
+    """Seconds until what changed on one side is seen on the other."""
+    mirror_rounding: str = "nearest"
+    """none | down | up | nearest: how the worklog in Jira gets its whole minutes."""
+    mirror_comment: str | None = None
+    """What every mirrored worklog says in Jira, on sites that keep the real text in Tempo."""
+    mirror: deque[MirrorJob] = field(default_factory=deque, repr=False)
+    twins: dict[int, int] = field(default_factory=dict, repr=False)
+    """Id in Jira -> id in Tempo."""
+    buried: set[int] = field(default_factory=set, repr=False)
+    """Ids in Jira of worklogs that were deleted in Tempo; nothing follows them any more."""
+
+    audit: list[AuditRow] = field(default_factory=list, repr=False)
+    audit_permission: str = "io.tempo.jira__tempo-administrator"
+    """Who may read the audit log; the vendor does not say."""
+    audit_ids: str = "tempo"
+    """tempo | jira: which id the audit log tells; the vendor does not say."""
+    audit_synced: bool = False
+    """True: what came from Jira is logged as Synced, not as what was done."""
+    subscriptions: dict[str, TempoSubscription] = field(default_factory=dict)
+    outbox: list[Letter] = field(default_factory=list, repr=False)
+    home: str = ""
+    """Its address where it is served."""
+
     bulk_running: set[int] = field(default_factory=set)
     rate: TokenBucket = field(default_factory=lambda: TokenBucket(5), repr=False)
     next_id: int = 0
@@ -341,19 +391,45 @@ class TempoSite:
 
     kind = "tempo"
 
+    def __post_init__(self) -> None:
+        self.jira.tempo = self
+        _ = self.app
+
     @property
     def path(self) -> str:
         return f"/tempo/{self.url_name}"
+
+    @property
+    def app(self) -> JiraAccount:
+        """Tempo's own user in Jira, whose worklogs are those that Tempo mirrored; another one on every site."""
+        account_id = f"557058:{uuid.uuid5(uuid.NAMESPACE_DNS, self.jira.name)}"
+        name = "Timesheets by Tempo - Jira Time Tracking"
+        if account_id not in self.jira.accounts:
+            app = JiraAccount(account_id, name, "", email_shown=False, kind="app", permissions=EVERYTHING)
+            self.jira.accounts[account_id] = app
+        return self.jira.accounts[account_id]
 
     def put(self, worklog: TempoWorklog) -> None:
         with self.lock:
             self.worklogs[worklog.id] = worklog
             self.by_issue.setdefault(worklog.issue_id, {})[worklog.id] = worklog
+            if worklog.jira_worklog_id:
+                self.twins[worklog.jira_worklog_id] = worklog.id
 
     def drop(self, worklog: TempoWorklog) -> None:
         with self.lock:
             del self.worklogs[worklog.id]
             del self.by_issue[worklog.issue_id][worklog.id]
+            self.twins.pop(worklog.jira_worklog_id or 0, None)
+
+    def twin_of(self, jira_worklog_id: int) -> TempoWorklog | None:
+        return self.worklogs.get(self.twins.get(jira_worklog_id, 0))
+
+    def join(self, worklog: TempoWorklog, jira_worklog_id: int) -> None:
+        """Notes that the two are one worklog."""
+        with self.lock:
+            worklog.jira_worklog_id = jira_worklog_id
+            self.twins[jira_worklog_id] = worklog.id
 
     def new_id(self) -> int:
         with self.lock:
@@ -521,6 +597,10 @@ class World:
 
     def sites(self) -> list[Site]:
         return [*self.jira.values(), *self.tempo.values(), *self.sevenpace.values(), *self.azure.values()]
+
+    def senders(self) -> list[JiraSite | TempoSite]:
+        """The sites that have webhooks."""
+        return [*self.jira.values(), *self.tempo.values()]
 
     def at(self, prefix: str, url_name: str) -> Site | None:
         """The site behind the first two segments of an address."""

@@ -4,10 +4,10 @@ Besides what the vendor promises it shows what goes wrong there: totals lost und
 that find the wrong person, hidden e-mails, feeds that keep the last minute back.
 """
 
-from connections.sandbox.jira import feeds, issues, permissions, properties, site, worklogs
+from connections.sandbox.jira import feeds, issues, permissions, properties, site, webhooks, worklogs
 from connections.sandbox.jira.door import ROUTES, admit, crash, lost, throttle
 from connections.sandbox.routes import Vendor
 
-__all__ = ["VENDOR", "feeds", "issues", "permissions", "properties", "site", "worklogs"]
+__all__ = ["VENDOR", "feeds", "issues", "permissions", "properties", "site", "webhooks", "worklogs"]
 
 VENDOR = Vendor(ROUTES, admit, throttle, lost, crash)

@@ -1,7 +1,9 @@
 """Jira's worklogs: read, created, changed, deleted, moved."""
 
+from datetime import datetime
 from typing import Any
 
+from connections.sandbox.jira import changes
 from connections.sandbox.jira.access import (
     check_notify,
     check_open,
@@ -71,7 +73,7 @@ def add_worklog(request: JiraRequest, key: str) -> Reply:
     with request.site.writing(issue) as total:
         request.dwell()
         _check_room(request.site, issue)
-        request.site.put_worklog(issue, worklog)
+        changes.put(request.site, issue, worklog, "worklog_created")
         total.seconds += worklog.seconds
         estimate(issue, worklog.seconds)
     headers = {"Location": f"{request.home}{API}/issue/{issue.id}/worklog/{worklog.id}"}
@@ -115,37 +117,37 @@ def update_worklog(request: JiraRequest, key: str, number: str) -> Reply:
     check_open(issue)
     check_notify(request, issue)
     estimate = estimate_change(request, None)
-    changes = _changes(request)
+    values = _values(request)
     with request.site.writing(issue) as total:
         request.dwell()
-        added = changes.get("seconds", worklog.seconds) - worklog.seconds
-        _apply(request, worklog, changes)
-        request.site.put_worklog(issue, worklog)
+        added = values.get("seconds", worklog.seconds) - worklog.seconds
+        _apply(request, worklog, values)
+        changes.put(request.site, issue, worklog, "worklog_updated")
         total.seconds += added
         estimate(issue, added)
     return Reply(200, worklog_json(request, worklog, properties=expands_properties(request)))
 
 
-def _changes(request: JiraRequest) -> dict[str, Any]:
+def _values(request: JiraRequest) -> dict[str, Any]:
     body = body_object(request)
-    changes: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     seconds = spent_seconds(body)
     if seconds is not None:
-        changes["seconds"] = stored_seconds(request.site, seconds)
+        values["seconds"] = stored_seconds(request.site, seconds)
     if body.get("started") is not None:
-        changes["started"] = started(body["started"])
+        values["started"] = started(body["started"])
     if "comment" in body:
-        changes["comment"] = comment(body)
+        values["comment"] = comment(body)
     if "visibility" in body:
-        changes["visibility"] = visibility(body)
+        values["visibility"] = visibility(body)
     if "properties" in body:
-        changes["properties"] = properties(body)
-    return changes
+        values["properties"] = properties(body)
+    return values
 
 
-def _apply(request: JiraRequest, worklog: JiraWorklog, changes: dict[str, Any]) -> None:
-    worklog.properties |= changes.pop("properties", {})
-    for name, value in changes.items():
+def _apply(request: JiraRequest, worklog: JiraWorklog, values: dict[str, Any]) -> None:
+    worklog.properties |= values.pop("properties", {})
+    for name, value in values.items():
         setattr(worklog, name, value)
     worklog.updated = request.site.tick(request.now())
     worklog.update_author_id = request.caller.account_id
@@ -163,7 +165,7 @@ def delete_worklog(request: JiraRequest, key: str, number: str) -> Reply:
     estimate = estimate_change(request, "increaseBy")
     with request.site.writing(issue) as total:
         request.dwell()
-        request.site.drop_worklog(issue, worklog, request.site.tick(request.now()))
+        changes.drop(request.site, issue, worklog, request.site.tick(request.now()))
         total.seconds -= worklog.seconds
         estimate(issue, -worklog.seconds)
     return Reply(204)
@@ -172,33 +174,51 @@ def delete_worklog(request: JiraRequest, key: str, number: str) -> Reply:
 @ROUTES.on("DELETE", WORKLOGS)
 def bulk_delete_worklogs(request: JiraRequest, key: str) -> Reply:
     """Jira v3 OpenAPI, bulkDeleteWorklogs (experimental): 204 for all, 200 where some were left."""
-    issue = tracked_issue(request, key)
+    site, issue = request.site, tracked_issue(request, key)
     throttle_writes(request, issue)
     asked = worklog_ids(request, most=5000)
     if not may(request.caller, "DELETE_ALL_WORKLOGS", issue):
         raise refuse(400, "You do not have the permission to delete these worklogs.")
     rows = [issue.worklogs[number] for number in asked if number in issue.worklogs]
-    with request.site.writing(issue) as total:
+    rows = [row for row in rows if sees(request.caller, row)]
+    with site.writing(issue) as total:
         request.dwell()
         for row in rows:
-            request.site.drop_worklog(issue, row, request.site.tick(request.now()))
+            _drop_in_bulk(site, issue, row, site.tick(request.now()))
             total.seconds -= row.seconds
     return Reply(204) if len(rows) == len(asked) else Reply(200, {})
 
 
+def _drop_in_bulk(site: JiraSite, issue: JiraIssue, worklog: JiraWorklog, at: datetime) -> None:
+    if site.bulk_delete_fires:
+        changes.drop(site, issue, worklog, at)
+    else:
+        site.drop_worklog(issue, worklog, at)
+
+
 @ROUTES.on("POST", f"{WORKLOGS}/move")
 def bulk_move_worklogs(request: JiraRequest, key: str) -> Reply:
-    """Jira v3 OpenAPI, bulkMoveWorklogs (experimental): 204 for all, 200 where some were left; no events at all."""
-    source = tracked_issue(request, key)
+    """Jira v3 OpenAPI, bulkMoveWorklogs (experimental): 204 for all, 200 where some were left; no events at all.
+
+    Worklogs restricted by role stay where they are.
+    """
+    site, source = request.site, tracked_issue(request, key)
+    throttle_writes(request, source)
     target = tracked_issue(request, str(body_object(request).get("issueIdOrKey", "")))
+    if target is source:
+        raise refuse(400, "The worklogs are on this issue already.")
     asked = worklog_ids(request, most=5000)
     if not all(may(request.caller, f"{verb}_ALL_WORKLOGS", source) for verb in ("DELETE", "EDIT")):
         raise refuse(400, "You do not have the permission to move these worklogs.")
-    moved = [source.worklogs.pop(number) for number in asked if number in source.worklogs]
-    for row in moved:
-        row.issue_id = target.id
-        target.worklogs[row.id] = row
-    seconds = sum(row.seconds for row in moved)
-    with request.site.writing(source) as here, request.site.writing(target) as there:
+    rows = [source.worklogs[number] for number in asked if number in source.worklogs]
+    rows = [row for row in rows if sees(request.caller, row) and not _is_bound_to_role(row)]
+    seconds = sum(row.seconds for row in rows)
+    with site.writing(source) as here, site.writing(target) as there:
+        for row in rows:
+            changes.move(site, row, target)
         here.seconds, there.seconds = here.seconds - seconds, there.seconds + seconds
-    return Reply(204) if len(moved) == len(asked) else Reply(200, {})
+    return Reply(204) if len(rows) == len(asked) else Reply(200, {})
+
+
+def _is_bound_to_role(worklog: JiraWorklog) -> bool:
+    return worklog.visibility is not None and worklog.visibility["type"] == "role"

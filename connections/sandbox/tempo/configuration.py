@@ -38,6 +38,13 @@ def _range(request: TempoRequest) -> tuple[date, date]:
     return day(site, request.param("from"), "from"), day(site, request.param("to"), "to")
 
 
+def _timesheet(request: TempoRequest) -> tuple[date, date]:
+    if request.param("to"):
+        return _range(request)
+    first = day(request.site, request.param("from"), "from")
+    return first, _period(request.site, first)[1]
+
+
 def _periods(site: TempoSite, first: date, last: date) -> list[tuple[date, date]]:
     """The approval weeks or months that the days from first to last fall into."""
     found = {_period(site, work_day): None for work_day in days(first, last)}
@@ -63,11 +70,10 @@ def periods(request: TempoRequest) -> Reply:
 
 @ROUTES.on("GET", f"{API}/timesheet-approvals/user/{{account}}")
 def timesheet_approval(request: TempoRequest, account: str) -> Reply:
-    """Tempo v4 OpenAPI, getTimesheetApproval of a person and a period."""
+    """Tempo v4 OpenAPI, getTimesheetApprovalForUser: without `to` it is the period that `from` falls into."""
     check_user(request, account)
-    first, last = _range(request)
+    first, last = _timesheet(request)
     rows = [row for row in visible_rows(request) if row.author_id == account and first <= row.day <= last]
-    approved = any(begin <= first and last <= end for begin, end in request.site.approved.get(account, []))
     query = urlencode({"from": first.isoformat(), "to": last.isoformat()})
     return Reply(
         200,
@@ -76,9 +82,17 @@ def timesheet_approval(request: TempoRequest, account: str) -> Reply:
             "period": {"from": first.isoformat(), "to": last.isoformat()},
             "requiredSeconds": 5 * 8 * 3600,
             "timeSpentSeconds": sum(row.seconds for row in rows),
-            "status": {"key": "APPROVED" if approved else "OPEN"},
+            "status": {"key": _status(request.site, account, first, last)},
             "user": person(request, account),
             "worklogs": {"self": f"{request.home}{API}/worklogs/user/{account}?{query}"},
             "actions": {},
         },
     )
+
+
+def _status(site: TempoSite, account: str, first: date, last: date) -> str:
+    """Of the timesheet that holds all these days."""
+    for status, timesheets in (("APPROVED", site.approved), ("IN_REVIEW", site.in_review)):
+        if any(begin <= first and last <= end for begin, end in timesheets.get(account, [])):
+            return status
+    return "OPEN"

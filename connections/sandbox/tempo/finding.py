@@ -83,14 +83,14 @@ def _of_projects(request: TempoRequest, rows: list[TempoWorklog], projects: list
 
 @ROUTES.on("POST", f"{API}/worklogs/search")
 def search_worklogs(request: TempoRequest) -> Reply:
-    """Tempo v4 OpenAPI, searchWorklogs: paging in the query, everything else in the body."""
+    """Tempo v4 OpenAPI, searchWorklogs: paging in the query, everything else in the body; oldest first."""
     body = body_json(request, dict) if request.body else {}
     issues = body.get("issueIds")
     rows = _of_projects(request, visible_rows(request, issues or None), body.get("projectIds") or [])
     authors = set(body.get("authorIds") or [])
     rows = [row for row in _in_range(request, rows, body) if not authors or row.author_id in authors]
     order = [(rule.get("field"), rule.get("order") == "DESC") for rule in body.get("orderBy") or []]
-    return worklog_page(request, _sorted(request.site, rows, order or [("START_DATE_TIME", True)]))
+    return worklog_page(request, _sorted(request.site, rows, order or [("START_DATE_TIME", False)]))
 
 
 @ROUTES.on("GET", f"{API}/worklogs/issue/{{issue}}")

@@ -51,7 +51,14 @@ def number(site: TempoSite, body: dict[str, Any], name: str, least: int) -> int:
 def check_attribute(site: TempoSite, known: TempoAttribute | None, key: str, value: str) -> None:
     if known is None:
         raise refuse(site, 400, f"Work attribute with key '{key}' was not found")
-    if known.kind == "STATIC_LIST" and value and value not in known.names:
-        raise refuse(site, 400, f"'{value}' is not a value of the work attribute '{key}'")
-    if known.kind == "INPUT_NUMERIC" and value and not re.fullmatch(r"-?\d+(\.\d+)?", value):
-        raise refuse(site, 400, f"Work attribute '{key}' must be a number")
+    if value and not _takes(site, known, value):
+        raise refuse(site, 400, f"'{value}' is not a value of the work attribute '{key}' ({known.kind})")
+
+
+def _takes(site: TempoSite, known: TempoAttribute, value: str) -> bool:
+    if known.kind == "STATIC_LIST":
+        return value in known.names
+    if known.kind == "ACCOUNT":
+        return not site.accounts or value in site.accounts
+    patterns = {"INPUT_NUMERIC": r"-?\d+(\.\d+)?", "CHECKBOX": "true|false"}
+    return re.fullmatch(patterns.get(known.kind, "(?s).*"), value) is not None

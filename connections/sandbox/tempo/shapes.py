@@ -24,7 +24,7 @@ def worklog_json(request: TempoRequest, worklog: TempoWorklog) -> dict[str, Any]
         "billableSeconds": worklog.billable_seconds,
         "startDate": worklog.day.isoformat(),
         "startTime": worklog.start,
-        "startDateTimeUtc": stamp(_instant(request.site, worklog)),
+        "startDateTimeUtc": stamp(instant_of(request.site, worklog)),
         "description": worklog.description,
         "createdAt": stamp(worklog.created),
         "updatedAt": stamp(worklog.updated),
@@ -45,11 +45,16 @@ def values_of(worklog: TempoWorklog) -> list[dict[str, str]]:
     return [{"key": key, "value": value} for key, value in worklog.attributes.items()]
 
 
-def _instant(site: TempoSite, worklog: TempoWorklog) -> datetime:
-    """Tempo's guess: the profile zone, or the site's where privacy hides it."""
-    author = site.jira.accounts[worklog.author_id]
-    zone = author.time_zone if author.email_shown else site.jira.time_zone
-    return worklog.started.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+def instant_of(site: TempoSite, worklog: TempoWorklog) -> datetime:
+    """Tempo's guess at the instant."""
+    zone = ZoneInfo(zone_of(site, worklog.author_id))
+    return worklog.started.replace(tzinfo=zone).astimezone(UTC)
+
+
+def zone_of(site: TempoSite, account_id: str) -> str:
+    """The profile zone, or the site's where privacy hides it."""
+    author = site.jira.accounts[account_id]
+    return author.time_zone if author.email_shown else site.jira.time_zone
 
 
 def stamp(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from connections.sandbox.jira.access import may
 from connections.sandbox.routes import Reply
+from connections.sandbox.tempo import changes
 from connections.sandbox.tempo.door import API, ROUTES, TempoRequest, refuse
 from connections.sandbox.tempo.finding import seen_worklog
 from connections.sandbox.tempo.reading import body_json, check_attribute, day, number
@@ -85,7 +86,7 @@ def update_worklog(request: TempoRequest, worklog: str) -> Reply:
         _check_locks(site, old.author_id, old.day)
         new = drafted(request, issue, body, old=old)
         _take_from_estimate(issue, body.get("remainingEstimateSeconds"), new.seconds - old.seconds)
-        site.put(new)
+        changes.put(site, new, request.caller.account_id, _now(request))
     return Reply(200, worklog_json(request, new))
 
 
@@ -99,9 +100,13 @@ def delete_worklog(request: TempoRequest, worklog: str) -> Reply:
         _check_others(request, issue, old, "DELETE_ALL_WORKLOGS")
         if not bypass:
             _check_locks(site, old.author_id, old.day)
-        site.drop(old)
+        changes.drop(site, old, request.caller.account_id, _now(request))
         _take_from_estimate(issue, None, -old.seconds)
     return Reply(204)
+
+
+def _now(request: TempoRequest) -> datetime:
+    return datetime.fromtimestamp(request.now(), UTC)
 
 
 def _check_others(request: TempoRequest, issue: JiraIssue, worklog: TempoWorklog, permission: str) -> None:
@@ -243,7 +248,7 @@ def _attributes(site: TempoSite, rows: Any) -> dict[str, str]:
 
 def store(request: TempoRequest, worklog: TempoWorklog, estimate: Any) -> None:
     """Keeps the worklog and takes it off the remaining estimate, as Tempo does unless told what shall remain."""
-    request.site.put(worklog)
+    changes.put(request.site, worklog, request.caller.account_id, _now(request))
     _take_from_estimate(request.site.jira.issues[worklog.issue_id], estimate, worklog.seconds)
 
 
