@@ -26,8 +26,6 @@ FILL = 0.97
 SPACED_UP_TO = 2.0
 BLOCK_SECONDS = 0.16
 WORTH_RESERVING_AHEAD = 8
-RESERVING_SECONDS = 0.01
-"""A slot this late is as good as on time: to reserve it takes as long."""
 WHOLE_SITE = ""
 
 LIMITS: dict[str, Mapping[str, tuple[Rate, ...]]] = {
@@ -129,8 +127,13 @@ class _Lane:
     def take(self) -> float:
         while (slot := self._next()) is None:
             with self._reserving:
-                if not self._slots and (wait := self._refill()) > RESERVED_WITHIN:
+                if self._slots:
+                    continue
+                wait = self._refill()
+                if wait > RESERVED_WITHIN:
                     return wait
+                if (slot := self._first()) is not None:
+                    break
         if self._runs_low and self._reserving.acquire(blocking=False):
             try:
                 self._refill()
@@ -150,11 +153,16 @@ class _Lane:
     def _next(self) -> float | None:
         with self._lock:
             self._drop_missed()
+        return self._first()
+
+    def _first(self) -> float | None:
+        """Whoever reserved a block takes its first slot however late: the commit may have taken long."""
+        with self._lock:
             return self._slots.popleft() if self._slots else None
 
     def _drop_missed(self) -> None:
         """Slots nobody used in time are gone, else they would be a burst; and fewer are reserved next time."""
-        earliest = self._clock() - max(2 * self._pace.interval, RESERVING_SECONDS)
+        earliest = self._clock() - 2 * self._pace.interval
         if self._slots and self._slots[0] < earliest:
             self._block = 1
         while self._slots and self._slots[0] < earliest:

@@ -89,6 +89,28 @@ def test_slow_workers_do_not_take_each_others_slots_away(time):
     assert 200 / (sent[-1] - sent[0]) > 30
 
 
+class SlowStore:
+    """Every commit takes so many seconds."""
+
+    def __init__(self, time, seconds):
+        self._store, self._time, self._seconds = DatabaseStore(time.clock), time, seconds
+
+    def reserve(self, *asked):
+        wait = self._store.reserve(*asked)
+        self._time.now += self._seconds
+        return wait - self._seconds
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seconds", [0.015, 0.05, 0.3])
+def test_a_database_that_commits_slowly_holds_nobody_up_for_ever(time, seconds):
+    """Who reserved a slot takes it however late; nothing is sent faster for it."""
+    alone = SharedBudget("jca", JIRA, SlowStore(time, seconds), time.clock)
+    sent = call_for([alone], "reads", time, 200)
+    assert most_within(sent, 1.0) <= 100
+    assert 200 / (sent[-1] - sent[0]) > 0.9 / (seconds + 0.01)
+
+
 @pytest.mark.django_db
 def test_tempos_five_a_second_are_evenly_spaced(time):
     sent = call_for(workers(3, TEMPO, time), "site", time, 30)
