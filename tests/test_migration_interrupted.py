@@ -175,6 +175,43 @@ def test_a_stopped_run_of_other_options_is_not_gone_on_with(twinlog, large):
     each_once(large)
 
 
+@pytest.fixture
+def in_doubt(twinlog, contoso, serve):
+    """Alice's entry, sent by a run that was killed before it had an answer: nobody knows whether it arrived."""
+    entry = contoso.log(ALICE, 1, "2024-03-15T09:00:00")
+    sandbox = serve(contoso.world)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    sent = sandbox.faults.add(Fault(FaultKind.DELAY, site="jca", method="POST", path="*/worklog", delay=5))
+    running = twinlog.begin(*COMMAND)
+    until(lambda: sent.hits)
+    running.kill()
+    running.wait()
+    sandbox.faults.clear()
+    return entry
+
+
+@on_sqlite
+def test_a_dry_run_says_of_which_entries_nobody_knows(twinlog, contoso, in_doubt):
+    """It writes nothing, so it looks for nothing either; the next run does, and the entry stands once."""
+    planned = twinlog.migrate(JIRA, "--dry-run", status=1)
+    assert [row["code"] for row in planned["failures"]] == ["unknown_outcome"]
+    assert twinlog.migrate(constants=SOON)["failed"] == 0
+    assert contoso.copy(in_doubt)
+
+
+@on_sqlite
+def test_an_issue_that_vanished_with_a_write_in_doubt_holds_no_run_up(twinlog, contoso, in_doubt):
+    """The work item has another issue now: the entry is open, for the old one cannot be looked at. An operator who
+    knows that it is gone for good has it written anew."""
+    contoso.issue(1).visible = False
+    contoso.jira.add_issue("DEV-77", labels=("ado-id-1",))
+    run = twinlog.migrate(status=1, constants=SOON)
+    assert [(row["entry"], row["code"]) for row in run["failures"]] == [(in_doubt.id, "unknown_outcome")]
+    assert twinlog.migrate(status=1, constants=SOON)["failed"] == 1
+    assert twinlog.migrate(JIRA, "--retry", constants=SOON)["created"] == 1
+    assert twinlog.migrate()["unchanged"] == 1
+
+
 @on_sqlite
 def test_two_commands_at_the_same_moment_make_one_run(twinlog, contoso, serve):
     """One of them begins, the others are told so; each entry is written once."""

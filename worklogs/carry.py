@@ -51,7 +51,7 @@ def _rehearse(context: Context, step: Step) -> None:
     """The plan as the dry run's result; nothing is written abroad."""
     carriage = Carriage(context, step)
     actions = carriage.planned(carriage.pending())
-    results = [carriage.foreseen(action) for action in actions]
+    results = [carriage.foreseen(action) for action in actions] + carriage.unforeseeable()
     for part in batched(results, PLANS_A_COMMIT):
         ledger.settle_plan(context, part)
 
@@ -134,6 +134,23 @@ class Carriage:
             return self._result(action.mapped, outcome, name, stored=copy.with_(entry=""))
         return self._without_writing(action)
 
+    def unforeseeable(self) -> list[Result]:
+        """What a dry run can say of entries whose last write is still to be looked for: a look would settle it."""
+        unsettled = recover.unsettled(self.context).order_by().values("entry")
+        rows = self._undecided().filter(entry__in=unsettled)
+        return [self._unknown(Worklog.from_json(row.values), row.account) for row in rows]
+
+    def _unknown(self, source: Worklog, account: str) -> Result:
+        why = refusals.of_unknown()
+        return Result(
+            source=source,
+            place=self.place,
+            outcome=Fetched.Outcome.FAILED,
+            action=AuditEntry.Action.REFUSE,
+            why=why,
+            cause=ledger.cause_of(self.context, source, self.place, account, why.code),
+        )
+
     # --- before writing
 
     def _mapped(self, row: Fetched, agreed: Agreed | None) -> Mapped | Decline:
@@ -191,7 +208,10 @@ class Carriage:
         except SiteError as fault:
             if fault.kind not in ENTRYS_OWN:
                 raise
-            self._fail_unseen(intents, fault)
+            if self.context.run.retry and fault.status == 404:
+                recover.give_up(intents)
+            else:
+                self._fail_unseen(intents, fault)
             return
         self._standing = list(seen.standing)
         self._settle(recover.recover(self.context, self.place, intents, seen))
@@ -228,8 +248,18 @@ class Carriage:
         until = [row.look_until for row in unsettled.filter(issue=self.issue.id) if row.look_until]
         if until:
             return _next_look((max(until) - timezone.now()).total_seconds())
-        elsewhere = unsettled.filter(entry__in=self._undecided().values("entry"))
-        return ELSEWHERE_SECONDS if elsewhere.exists() else None
+        return self._seconds_for_elsewhere(unsettled.filter(entry__in=self._undecided().values("entry")))
+
+    def _seconds_for_elsewhere(self, intents: QuerySet[AuditEntry]) -> float | None:
+        """Intents on other issues, of entries that belong here now: as long as a step may still look for them."""
+        if not intents.exists():
+            return None
+        others = self.context.run.steps.filter(kind=Step.Kind.CARRY, key__in=intents.values("issue"))
+        if others.exclude(pk=self.step.pk).exclude(state=Step.State.DONE).exists():
+            return ELSEWHERE_SECONDS
+        rows = self._undecided().filter(entry__in=intents.values("entry"))
+        self._settle([self._unknown(Worklog.from_json(row.values), row.account) for row in rows])
+        return None
 
     # --- writing
 

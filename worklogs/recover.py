@@ -121,6 +121,17 @@ def _give_up_if_it_is_time(intent: AuditEntry, looked_at: datetime) -> None:
     )
 
 
+def give_up(intents: Sequence[AuditEntry]) -> None:
+    """Somebody who knows that these issues are gone for good asked for another try."""
+    rows = AuditEntry.objects.filter(pk__in=[row.pk for row in intents], outcome=AuditEntry.Outcome.WRITING)
+    rows.update(
+        outcome=AuditEntry.Outcome.NOT_WRITTEN,
+        settled_at=timezone.now(),
+        code="unknown_outcome",
+        reason="Its issue can no longer be found, and another try was asked for.",
+    )
+
+
 def _traces(context: Context, intents: Sequence[AuditEntry]) -> dict[str, TwinTrace]:
     traces = TwinTrace.objects.filter(
         connection=context.connection, left_id__in=[intent.entry for intent in intents]

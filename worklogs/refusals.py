@@ -53,6 +53,17 @@ def of_tries(message: str, tries: int) -> Refuse:
     )
 
 
+def of_unknown() -> Refuse:
+    """The refusal of an entry that was sent to an issue which cannot be read any more."""
+    return Refuse(
+        "unknown_outcome",
+        "An earlier run sent this entry to an issue where it has not been looked for since.",
+        "The next run looks for it first. If that issue is gone for good, try failures again (`--retry`): it is "
+        "then written anew.",
+        kind=str(FaultKind.PASSING),
+    )
+
+
 def of_personal_token(email: str, message: str) -> Refuse:
     return Refuse(
         "author_not_allowed",

@@ -4,9 +4,9 @@ Every function here either returns what the target stored, or raises SiteError: 
 the write may have happened, with any other code where it certainly has not.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from connections.clients.http import Answer, FaultKind, SiteError
@@ -48,20 +48,42 @@ def create(side: Side, mapped: Mapped, issue: Issue, manner: Manner) -> Written:
 
 
 def create_many(side: TempoSide, batch: Sequence[Mapped], issue: Issue) -> list[Written]:
-    """Up to 50 new worklogs of one issue in one call, all or none; the answer keeps the order."""
+    """Up to 50 new worklogs of one issue in one call, all or none."""
     bodies = [tempo_dialect.body(mapped.copy, side.marker_attribute) for mapped in batch]
     answer = side.tempo.create_bulk(int(issue.id), bodies)
     try:
         stored = [side.read(row) for row in answer.data]
     except (KeyError, TypeError, ValueError) as fault:
         raise _unreadable(side, answer) from fault
-    if [_identity(one) for one in stored] != [_identity(mapped.copy) for mapped in batch]:
+    if len(stored) != len(batch):
         raise _unreadable(side, answer)
     record = answer.exchange.as_json()
+    order = matched([mapped.copy for mapped in batch], stored)
     return [
-        Written(one, {**record, "request_body": body, "response_body": row, "bulk": len(bodies)})
-        for one, body, row in zip(stored, bodies, answer.data, strict=True)
+        Written(
+            stored[place],
+            {**record, "request_body": body, "response_body": answer.data[place], "bulk": len(bodies)},
+        )
+        for place, body in zip(order, bodies, strict=True)
     ]
+
+
+def matched(copies: Sequence[Worklog], stored: Sequence[Worklog]) -> list[int]:
+    """For each copy the place of its row among as many rows that a bulk's answer gives.
+
+    All rows are of this call. No page says that they keep its order, nor that the vendor stores each value as it was
+    sent: those that are the same go together first, then those that differ ever more.
+    """
+    found: dict[int, int] = {}
+    for likeness in (_whole, _all_but_text, _person_and_day, _anything):
+        left: dict[object, deque[int]] = defaultdict(deque)
+        for place, row in enumerate(stored):
+            if place not in found.values():
+                left[likeness(row)].append(place)
+        for number, copy in enumerate(copies):
+            if number not in found and left[likeness(copy)]:
+                found[number] = left[likeness(copy)].popleft()
+    return [found[number] for number in range(len(copies))]
 
 
 def update(side: Side, mapped: Mapped, before: Worklog, issue: Issue, manner: Manner) -> Written:
@@ -117,10 +139,21 @@ def _merged(before: Worklog, marker_attribute: str, sent: list[dict[str, str]]) 
     return [{"key": key, "value": value} for key, value in values.items()]
 
 
-def _identity(worklog: Worklog) -> tuple[str, datetime | None, int]:
-    """What tells the rows of a bulk's answer apart; a vendor may trim the text it stores."""
+def _whole(worklog: Worklog) -> object:
+    return _all_but_text(worklog), worklog.text
+
+
+def _all_but_text(worklog: Worklog) -> object:
     wall = worklog.moment.wall if worklog.moment else None
     return worklog.person.account, wall, worklog.seconds
+
+
+def _person_and_day(worklog: Worklog) -> object:
+    return worklog.person.account, worklog.moment.day if worklog.moment else None
+
+
+def _anything(_worklog: Worklog) -> object:
+    return None
 
 
 def _read_back(side: Side, answer: Answer, read: Callable[[dict], Worklog]) -> Written:
