@@ -137,6 +137,35 @@ def test_both_sides_edited_to_the_same_are_agreed_again(twinlog, contoso, migrat
 
 
 @on_sqlite
+def test_a_conflict_that_a_person_settled_is_settled(twinlog, contoso, migrated):
+    """Edited on both sides, then made to say the same in Jira: the next run sees that the two agree."""
+    sandbox, entries = migrated
+    entries[0].seconds, contoso.copy(entries[0]).seconds = 5400, 7200
+    assert twinlog.migrate(status=1)["failures"][0]["code"] == "conflict"
+    assert twinlog.migrate(status=1)["parked"] == 1
+    told = twinlog.rows("SELECT count(*) FROM worklogs_auditentry WHERE code = 'conflict'")
+    assert told == [(1,)]
+    contoso.copy(entries[0]).seconds = 5400
+    assert twinlog.migrate()["unchanged"] == 10
+    assert changes(sandbox) == []
+
+
+@on_sqlite
+def test_a_refused_update_keeps_no_new_entry_back(twinlog, contoso, migrated):
+    """Somebody may add worklogs and may not edit them: the edit fails with its reason, the new entry is written."""
+    _, entries = migrated
+    edited = entries[0]
+    edited.seconds = 5400
+    issue = contoso.issue(edited.work_item_id)
+    issue.denied |= {"EDIT_OWN_WORKLOGS", "EDIT_ALL_WORKLOGS"}
+    new = contoso.log(ALICE, edited.work_item_id, "2024-04-01T09:00:00", 1800, "New")
+    run = twinlog.migrate(status=1)
+    assert (run["created"], run["failed"]) == (1, 1)
+    assert [(row["entry"], row["code"]) for row in run["failures"]] == [(edited.id, "no_permission")]
+    assert contoso.copy(new).seconds == 1800
+
+
+@on_sqlite
 def test_a_copy_deleted_by_hand_is_never_written_again(twinlog, contoso, migrated):
     """Neither as it was nor edited at its source: an edit of it is a conflict for a person."""
     sandbox, entries = migrated

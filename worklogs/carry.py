@@ -3,6 +3,7 @@
 Look for what may have been written before, plan, commit the intents, write, commit what came of it.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +28,8 @@ from worklogs.write import Written
 ENTRIES_A_COMMIT = 20
 BULK = 50
 PLANS_A_COMMIT = 500
+# What stood on an issue this long ago may have been changed by people since.
+NOTED_SECONDS = 120
 SOON, ELSEWHERE_SECONDS = 0.5, 5.0
 LOOK_EARLY_SECONDS, EARLY_LOOKS_SECONDS = 3.0, 6.0
 # A failed call of these kinds concerns the entry or issue it was made for, not the run.
@@ -56,6 +59,12 @@ def _rehearse(context: Context, step: Step) -> None:
         ledger.settle_plan(context, part)
 
 
+def _doors(action: Create | Update | Move) -> tuple[tuple[str, ...], ...]:
+    """By which names a refusal may hold for further writes: all of the issue, one kind of them, one author's."""
+    kind = "update" if isinstance(action, Update) else "create"
+    return (), (kind,), (kind, action.mapped.token)
+
+
 def _next_look(seconds_left: float) -> float:
     """Most writes of unknown outcome have happened and are found soon; the rest is decided when the time is up."""
     early = seconds_left > recover.LOOK_AGAIN.total_seconds() - EARLY_LOOKS_SECONDS
@@ -71,7 +80,8 @@ class Carriage:
         self.issue = Issue(**step.spec["issue"])
         self.place = place_of(self.issue)
         self._standing: list[Worklog] | None = None
-        self._closed: dict[str, Refuse] = {}
+        self._closed: dict[tuple[str, ...], Refuse] = {}
+        self._said: dict[str, tuple[str, ...]] = {}
         self._unseen = False
 
     def carry(self) -> float | None:
@@ -102,6 +112,7 @@ class Carriage:
         """Each entry's action, those that cannot even be tried declined."""
         entries = [row.entry for row in rows]
         agreed = self._agreed(entries)
+        self._note_what_is_said(entries)
         tried = recover.never_taken(self.context, entries)
         declined: Plan = []
         mapped: list[Mapped] = []
@@ -184,9 +195,18 @@ class Carriage:
             for trace in traces
         }
 
+    def _note_what_is_said(self, entries: Sequence[str]) -> None:
+        """A refusal that repeats the last one to the letter gets no second audit row."""
+        known = Entry.objects.filter(connection=self.context.connection, site=self.context.source_site)
+        rows = known.filter(entry__in=entries).exclude(code="")
+        self._said = {
+            entry: tuple(told) for entry, *told in rows.values_list("entry", "code", "message", "digest")
+        }
+
     def _standing_now(self) -> list[Worklog]:
         """Read once a step; a recovery has read it already, a vendor that gives many issues at once before."""
-        if self._standing is None and (noted := self.step.spec.get("standing")) is not None:
+        noted, at = self.step.spec.get("standing"), self.step.spec.get("standing_at", 0)
+        if self._standing is None and noted is not None and time.time() - at < NOTED_SECONDS:
             self._standing = [Worklog.from_json(row) for row in noted]
         if self._standing is None:
             self._standing = self.context.side.standing(self.issue.id)
@@ -317,7 +337,7 @@ class Carriage:
     def _written_or_refused(self, action: Create | Update | Move, intent: AuditEntry) -> Result | None:
         """The result of one write; None where its outcome is unknown and has to be looked for later."""
         name = AuditEntry.Action(intent.action)
-        if refuse := self._refused_already(action):
+        if refuse := self._refused_already(action) or self._changed_meanwhile(action):
             return self._refused(action.mapped, name, refuse, intent)
         try:
             done = self._write(action)
@@ -382,15 +402,33 @@ class Carriage:
             exchange=exchange.as_json() if exchange else None,
         )
 
+    def _changed_meanwhile(self, action: Create | Update | Move) -> Refuse | None:
+        """A copy is read again right before it is written over: people may have changed it since it was planned."""
+        if isinstance(action, Create):
+            return None
+        try:
+            now = self.context.side.by_id([action.before.entry])
+        except SiteError as fault:
+            if fault.kind not in ENTRYS_OWN:
+                raise
+            return refusals.refusal(fault)
+        if now and now[0].digest == action.before.digest:
+            return None
+        return plan.conflict("was changed at its source, and its copy was changed on the target meanwhile")
+
     def _refused_already(self, action: Create | Update | Move) -> Refuse | None:
-        return self._closed.get("") or self._closed.get(action.mapped.token or "own")
+        keys = _doors(action)
+        return next((self._closed[key] for key in keys if key in self._closed), None)
 
     def _remember_refusal(self, action: Create | Update | Move, refuse: Refuse) -> None:
         told = replace(refuse, message=f"{refuse.message} (The same issue's next entries were not sent.)")
+        every, of_kind, of_kind_and_author = _doors(action)
         if refuse.code in refusals.OF_THE_ISSUE:
-            self._closed[""] = told
-        elif refuse.code in refusals.OF_ISSUE_AND_AUTHOR:
-            self._closed[action.mapped.token or "own"] = told
+            self._closed[every] = told
+        elif refuse.code in refusals.OF_THE_ISSUES_CREATES:
+            self._closed[of_kind] = told
+        elif refuse.code in refusals.OF_ISSUE_AND_AUTHOR and not isinstance(action, Update):
+            self._closed[of_kind_and_author] = told
 
     # --- bulk creation
 
@@ -551,9 +589,11 @@ class Carriage:
         exchange: dict | None = None,
     ) -> Result:
         outcome = Fetched.Outcome.PARKED if why.parked else Fetched.Outcome.FAILED
+        told = (why.code, why.message, mapped.source.digest)
         return replace(
             self._result(mapped, outcome, action, intent=intent, exchange=exchange),
             why=why,
+            silent=intent is None and self._said.get(mapped.source.entry) == told,
             cause=ledger.cause_of(self.context, mapped.source, self.place, mapped.account, why.code),
         )
 

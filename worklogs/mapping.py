@@ -1,5 +1,6 @@
 """Finds each fetched entry's issue, settles what cannot or need not be carried, and makes the carry steps."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -17,19 +18,21 @@ from worklogs.issues import Issue
 from worklogs.ledger import Place, Result, place_of
 from worklogs.models import AuditEntry, Entry, Fetched, IssuePair, Run, Step, TwinTrace
 from worklogs.rules import Refuse, Skip
-from worklogs.worklog import Worklog
+from worklogs.worklog import Worklog, digest_of
 
 WORKS_A_STEP = 200
 ROWS_A_COMMIT = 500
 # A failure whose cause has not changed is tried again this long after the last try.
 TRY_AGAIN_AFTER = timedelta(days=1)
-NOT_BY_ITSELF = ("final", "parked")
+# What is parked is looked at anew: a person may have decided it on either side.
+TRIED_IN_EVERY_RUN = (FaultKind.PASSING, "parked")
 
 
 def plan_mapping(run: Run, works: Iterable[str]) -> None:
-    """Map steps for these work items, "" for entries that have none."""
+    """Map steps for these work items, "" for entries that have none. Other works make another step."""
     for part in batched(sorted(set(works)), WORKS_A_STEP):
-        steps.add(run, Step.Kind.MAP, f"{part[0] or 'none'}-{part[-1]}", spec={"works": list(part)})
+        key = f"{part[0] or 'none'}-{part[-1]} {digest_of(part)[:8]}"
+        steps.add(run, Step.Kind.MAP, key, spec={"works": list(part)})
 
 
 def unmapped_works(run: Run) -> list[str]:
@@ -168,12 +171,12 @@ def _worth_trying(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> 
 def _sleeps(context: Context, entry: Entry, row: Fetched, issue: Issue) -> bool:
     if entry.standing not in (Entry.Standing.FAILED, Entry.Standing.PARKED) or context.run.retry:
         return False
-    if entry.kind == FaultKind.PASSING:
+    if entry.kind in TRIED_IN_EVERY_RUN:
         return False
     source = Worklog.from_json(row.values)
     if entry.cause != ledger.cause_of(context, source, place_of(issue), row.account, entry.code):
         return False
-    if entry.kind in NOT_BY_ITSELF:
+    if entry.kind == FaultKind.FINAL:
         return True
     return entry.tried_at is not None and timezone.now() - entry.tried_at < TRY_AGAIN_AFTER
 
@@ -185,12 +188,14 @@ def _hand_on(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> None:
     for row, issue in placed:
         by_issue[issue.id].append(row)
         held[issue.id] = issue
+    seen_at = time.time()
     standing = context.side.standing_on(sorted(by_issue)) if by_issue else {}
     wanted = []
     for issue_id, rows in by_issue.items():
         spec: dict[str, Any] = {"issue": asdict(held[issue_id])}
         if standing is not None:
             spec["standing"] = [row.to_json() for row in standing.get(issue_id, [])]
+            spec["standing_at"] = seen_at
         wanted.append(
             Step(
                 run=context.run,

@@ -266,15 +266,17 @@ def _by_its_author(mapped: Mapped, now: Worklog, policy: Policy) -> Worklog | Re
 
 
 def _conflict(mapped: Mapped, what: str) -> Decline:
-    return Decline(
-        mapped,
-        Refuse(
-            "conflict",
-            f"The entry {what}.",
-            "Decide which of the two is right and correct the other by hand.",
-            parked=True,
-            kind="parked",
-        ),
+    return Decline(mapped, conflict(what))
+
+
+def conflict(what: str) -> Refuse:
+    """Two things happened to one entry; `what` they were follows "The entry"."""
+    return Refuse(
+        "conflict",
+        f"The entry {what}.",
+        "Decide which of the two is right and correct the other by hand.",
+        parked=True,
+        kind="parked",
     )
 
 

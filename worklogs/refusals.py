@@ -24,7 +24,8 @@ HINTS = {
 ANYTHING_ELSE = "Read the target's own words above, mend what they name, then run again."
 
 # What holds for every further entry of the same issue by the same author: it need not be asked again.
-OF_THE_ISSUE = frozenset({"issue_not_editable", "issue_limit"})
+OF_THE_ISSUE = frozenset({"issue_not_editable"})
+OF_THE_ISSUES_CREATES = frozenset({"issue_limit"})
 OF_ISSUE_AND_AUTHOR = frozenset({"no_permission", "issue_not_found"})
 
 

@@ -338,7 +338,9 @@ class Crew:
         if _advance(self.context):
             return True
         if not self._busy.total() and not self.context.run.steps.filter(state__in=UNFINISHED).exists():
-            return False
+            forgotten = mapping.unmapped_works(self.context.run)
+            mapping.plan_mapping(self.context.run, forgotten)
+            return bool(forgotten)
         self._changed.wait(IDLE_SECONDS)
         return True
 
