@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all their own set-up. Any Python 3.12 or newer will do.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check pictures format lock clean
+.PHONY: help setup demo test check pictures measure format lock clean
 
 PY := .venv/bin/python
 STAMP := .venv/.installed-requirements
@@ -12,6 +12,7 @@ help:
 	@echo "make check   lint, types, Django's own checks, import directions"
 	@echo "make setup   make .venv with everything in it"
 	@echo "make pictures  take the pictures of docs/pictures anew"
+	@echo "make measure  fill a database and measure every page"
 	@echo "make lock    pin the newest allowed versions with their hashes"
 
 setup: $(STAMP)
@@ -37,6 +38,9 @@ check: setup
 
 pictures: setup
 	PYTHONPATH=. $(PY) tests/make_pictures.py
+
+measure: setup
+	PYTHONPATH=. $(PY) tests/measure_pages.py
 
 format: setup
 	.venv/bin/ruff check --fix .

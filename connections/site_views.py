@@ -89,8 +89,9 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, site: Site, forms: Mapping[str, TokenForm | ExpiryForm]) -> HttpResponse:
-    """`forms`: those that came back with errors, by their prefix."""
-    tokens = [_token_forms(site, token, forms) for token in site.tokens.all()]
+    """`forms`: those that came back with errors, by their prefix. `open` in the address names one to be filled in."""
+    wanted = next(iter(forms), request.GET.get("open", ""))
+    tokens = [_token_part(site, token, wanted, forms.get(wanted)) for token in site.tokens.all()]
     own = forms.get("own") or TokenForm(site=site, whose="", prefix="own")
     context = {
         "site": site,
@@ -107,22 +108,23 @@ def _page(request: HttpRequest, site: Site, forms: Mapping[str, TokenForm | Expi
 
 @dataclass(frozen=True)
 class TokenPart:
-    """A token with the forms that change it; `opened` where one came back with errors."""
+    """A token, and the form that changes it where one is wanted: to replace it, or to say when it expires."""
 
     token: Token
-    replacing: TokenForm
-    dating: ExpiryForm
-    opened: str = ""
+    replacing: TokenForm | None = None
+    dating: ExpiryForm | None = None
 
 
-def _token_forms(site: Site, token: Token, forms: Mapping[str, Any]) -> TokenPart:
-    new, expiry = f"new-{token.pk}", f"expiry-{token.pk}"
-    return TokenPart(
-        token=token,
-        replacing=forms.get(new) or TokenForm(site=site, whose=token.email, prefix=new),
-        dating=forms.get(expiry) or ExpiryForm(prefix=expiry, initial={"expires": token.expires_at}),
-        opened="new" if new in forms else "expiry" if expiry in forms else "",
-    )
+def _token_part(site: Site, token: Token, wanted: str, form: Any) -> TokenPart:
+    """`form`: the wanted one, where it came back with errors."""
+    if wanted == f"new-{token.pk}":
+        new = form or TokenForm(site=site, whose=token.email, prefix=wanted)
+        return TokenPart(token, replacing=new)
+    if wanted == f"expiry-{token.pk}":
+        return TokenPart(
+            token, dating=form or ExpiryForm(prefix=wanted, initial={"expires": token.expires_at})
+        )
+    return TokenPart(token)
 
 
 @require_POST

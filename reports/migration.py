@@ -19,7 +19,9 @@ WIDTH = 24
 def text(run: Run) -> str:
     """The report of one run, first the figures, then what failed and who is missing."""
     result = figures.of(run)
-    hours = balance.text(balance.recorded(run.connection)) if not run.is_dry else ""
+    # While it writes they do not add up yet, and to count them takes long.
+    has_hours = not (run.is_dry or run.is_live)
+    hours = balance.text(balance.recorded(run.connection)) if has_hours else ""
     parts = [figures_text(run, result), _failures(result), _missing(result), _gone(run), hours, _state(run)]
     return "\n\n".join(part for part in parts if part)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from connections.models import Connection
 from reports import migration, queries
 from reports.balance import TERMS
@@ -16,7 +18,7 @@ from worklogs.reading import runs as run_reading
 
 # Rows of each list on the screen and in print; the text and the CSV have all of them.
 ROWS = 50
-WHOLE = 200
+WHOLE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,8 @@ class Some:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything the page of one run shows. The hours are those at its end, of the newest run without them as the
-    records have them now; `standing` counts entries that stand in the target; `proof` is the last time the target
-    itself was read.
+    """Everything the page of one run shows. The hours are those at its end, so there are none while it is under way;
+    `standing` counts entries that stand in the target; `proof` is the last time the target itself was read.
     """
 
     connection: Connection
@@ -158,8 +159,8 @@ def _gone(run: Run, most: int) -> Some:
 
 
 def _hours(run: Run, *, is_newest: bool) -> RunHours | None:
-    """As they were kept at its end; where a run ended without a word, as the records have them now."""
+    """As they were kept at its end; where a run ended without a word, the sums as the records have them now."""
     kept = RunHours.objects.filter(run=run).first()
-    if kept or run.is_dry or not is_newest:
+    if kept or run.is_dry or run.is_live or not is_newest:
         return kept
-    return hours.counted(run)
+    return RunHours(run=run, counted_at=timezone.now(), **hours.terms(run.connection))

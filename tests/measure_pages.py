@@ -6,6 +6,7 @@ one of the URL map is neither asked for here nor refuses to be read. A folder as
 """
 # ruff: noqa: E402  Django is set up before its models can be imported.
 
+import logging
 import math
 import os
 import statistics
@@ -22,7 +23,6 @@ import django
 own_folder = tempfile.TemporaryDirectory(prefix="twinlog-measure-")
 FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else own_folder.name)
 os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": str(FOLDER), "DATABASE_URL": ""}
-os.environ["LOG_LEVEL"] = "ERROR"
 django.setup()
 
 import much_data
@@ -199,6 +199,7 @@ def names_without(every: Sequence[Page]) -> list[str]:
     """Names of pages that nobody asks for here, though they can be read."""
     asked = {resolve(urlsplit(page.address).path).view_name for page in every}
     client = Page("/").client
+    logging.getLogger("django.request").setLevel(logging.ERROR)
     rest = ((name, path) for name, path in url_map() if name not in asked)
     return [name for name, path in rest if client.get(path).status_code != 405]
 
@@ -213,17 +214,18 @@ def url_map() -> Iterator[tuple[str, str]]:
 
 
 def measured(page: Page) -> Cost:
-    """After one time that is not measured, in which the queries are counted; says what was found."""
+    """After one time that is not measured, in which the queries are counted. Says what was found."""
     client, times, busy = page.client, [], []
-    with CaptureQueriesContext(database) as queries:
+    with CaptureQueriesContext(database) as captured:
         streamed = ask(page, client)
+    queries = len(captured)
     for _ in range(ROUNDS):
         database.close()
         began, began_busy = time.perf_counter(), time.process_time()
         ask(page, client)
         times.append(1000 * (time.perf_counter() - began))
         busy.append(1000 * (time.process_time() - began_busy))
-    cost = Cost(len(queries), times, busy, streamed)
+    cost = Cost(queries, times, busy, streamed)
     say(f"{cost}  {page}")
     return cost
 

@@ -683,6 +683,15 @@ class TestTokens:
         assert "not a token" not in text_of(answer)
         assert tokens.open_token(self.own()) == "secret-of-jca"
 
+    def test_are_changed_one_at_a_time(self, dana, sites):
+        """A page of many tokens asks for no secret before somebody wants to change one."""
+        page = reverse("connections:site", args=["jca"])
+        own = self.own().pk
+        assert f"new-{own}-secret" not in text_of(dana.get(page))
+        opened = text_of(dana.get(page, {"open": f"new-{own}"}))
+        assert opened.count(f'name="new-{own}-secret"') == 1
+        assert f'name="expiry-{own}-expires"' in text_of(dana.get(page, {"open": f"expiry-{own}"}))
+
     def test_are_told_when_they_end(self, dana, sites):
         self.act(dana, "token_expiry", self.own(), expires="2027-05-01")
         assert self.own().expires_at.date().isoformat() == "2027-05-01"

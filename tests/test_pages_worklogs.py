@@ -17,6 +17,7 @@ from worklogs import figures
 from worklogs.models import AuditEntry, CallCount, Entry, Fetched, Run, RunLog, Step, TwinTrace
 from worklogs.pages import people as people_page
 from worklogs.people import Account
+from worklogs.reading import searching, timeline
 
 pytestmark = pytest.mark.django_db
 
@@ -570,6 +571,30 @@ def test_entries_are_found_by_what_is_known_of_them(dana, entries, name, query, 
     assert found(dana, name, **query) == set(expected)
 
 
+@pytest.mark.parametrize("name", ["entries", "log"])
+@pytest.mark.parametrize("bearable", [0, 1, 5_000])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"connection": "contoso-to-jca", "outcome": "failed"}, "b"),
+        ({"connection": "contoso-to-jca", "outcome": "open", "from": "2024-03-01"}, "bc"),
+        ({"connection": "contoso-to-jca", "person": "alice@example.com", "work": "101"}, "ae"),
+        ({"outcome": "linked", "person": "alice@example.com", "q": "xyz"}, "d"),
+        ({"outcome": "skipped", "q": "abc", "to": "2024-03-31"}, "e"),
+        ({"outcome": "skipped", "code": "lookalike"}, ""),
+        ({"outcome": "no such outcome", "work": "101"}, ""),
+    ],
+)
+def test_filters_leave_what_fits_them_all_however_common_it_is(
+    dana, entries, monkeypatch, name, bearable, query, expected
+):
+    """Which filter leads, and which are seen to row by row, changes nothing."""
+    monkeypatch.setattr(searching, "COMMON", bearable)
+    monkeypatch.setattr(searching, "BEARABLE", bearable)
+    assert found(dana, name, **query) == set(expected)
+    assert found(dana, name, run=entries.pk, **query) == set(expected)
+
+
 def test_what_a_run_did_is_told_apart_from_how_things_stand(dana, entries):
     assert found(dana, "log", run=entries.pk, outcome="created") == {"a"}
     assert found(dana, "log", run=entries.pk + 1) == set()
@@ -773,6 +798,23 @@ def test_one_entry_asks_few_questions(dana, told, django_assert_max_num_queries)
 def test_a_row_of_the_log_leads_to_its_entry(dana, told):
     row = AuditEntry.objects.order_by("id").first()
     assert dana.get(f"/entries/log/{row.pk}/").url == f"/entries/{told.pk}/#row-{row.pk}"
+
+
+def test_a_long_life_is_told_page_by_page(dana, told, monkeypatch):
+    """What one version changed against the one before is told also where the page ends between them."""
+    monkeypatch.setattr(timeline, "ROWS", 1)
+    rows = [row.pk for row in AuditEntry.objects.order_by("-id")]
+    life = dana.get(f"/entries/{told.pk}/").context["life"]
+    assert [event.title for event in life.events if not event.row] == ["changed in 7pace"]
+    assert (life.acts, life.shown, life.older) == (3, 1, rows[0])
+    assert f'href="?after={rows[0]}"' in page(dana, "entry", told.pk)
+    older = dana.get(f"/entries/{told.pk}/", {"after": rows[0]}).context["life"]
+    assert [(event.row.became, event.single) for event in older.events] == [("created", False)]
+    last = dana.get(f"/entries/{told.pk}/", {"after": rows[1]}).context["life"]
+    assert (last.older, last.acts) == (None, 3)
+    assert (
+        dana.get(f"/entries/log/{rows[2]}/").url == f"/entries/{told.pk}/?after={rows[2] + 1}#row-{rows[2]}"
+    )
 
 
 def test_what_was_only_planned_has_a_page_too(dana, migration):

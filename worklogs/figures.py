@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Min, QuerySet
 
 from worklogs.models import AuditEntry, Entry, Fetched, Run
 
@@ -17,16 +17,14 @@ def of(run: Run) -> Json:
 
 
 def now(run: Run) -> Json:
-    counts = dict.fromkeys(COUNTED, 0)
-    rows = run.fetched.exclude(outcome="").order_by().values_list("outcome").annotate(Count("id"))
-    counts |= dict(rows)
-    fetched = run.fetched.count()
+    found = dict(run.fetched.order_by().values_list("outcome").annotate(Count("id")))
+    counts = {outcome: found.get(outcome, 0) for outcome in COUNTED}
     return {
         "run": run.pk,
         "connection": run.connection.name,
         "kind": run.kind,
         "state": run.state,
-        "fetched": fetched,
+        "fetched": sum(found.values()),
         **counts,
         "written": counts["created"] + counts["updated"] + counts["deleted"],
         "missing_people": missing_people(run),
@@ -45,8 +43,9 @@ def counts_of(result: Json) -> dict[str, int]:
 
 def missing_people(run: Run) -> list[str]:
     """Authors without an active account on the target, by e-mail, else by name; each once, e-mails without case."""
-    labels = run.fetched.filter(account="").exclude(person="").order_by("id").values_list("person", flat=True)
-    distinct = {label.casefold(): label for label in reversed(labels)}
+    rows = run.fetched.filter(account="").exclude(person="").order_by()
+    labels = rows.values_list("person").annotate(first=Min("id")).order_by("-first")
+    distinct = {label.casefold(): label for label, _ in labels}
     return sorted(distinct.values(), key=str.casefold)
 
 
@@ -54,7 +53,8 @@ def failures(run: Run) -> list[Json]:
     """What is failed or parked at the end of the run, tried in it or not."""
     planned = _planned_failures(run)
     named = {row.entry for row in planned}
-    standing = [entry for entry in open_failures(run) if entry.entry not in named]
+    open_now = open_failures(run).order_by().defer("values")
+    standing = [entry for entry in open_now if entry.entry not in named]
     rows: list[Entry | AuditEntry] = [*planned, *standing]
     return [_failure(row) for row in sorted(rows, key=lambda row: (row.code, row.entry))]
 
@@ -71,7 +71,8 @@ def _planned_failures(run: Run) -> list[AuditEntry]:
     """What a dry run found anew; failures that stand as they stood have no row in its plan."""
     if not run.is_dry:
         return []
-    return list(run.audit.filter(action__in=("refuse", "park")))
+    rows = run.audit.filter(action__in=("refuse", "park"))
+    return list(rows.defer("source", "before", "after", "exchange"))
 
 
 def _failure(row: Entry | AuditEntry) -> Json:

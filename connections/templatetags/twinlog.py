@@ -3,6 +3,7 @@
 import json as json_text
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -41,16 +42,18 @@ DIRECTIONS = {
 @register.filter
 def duration(seconds: int | None) -> str:
     """`1 h 30 m`, units quieter than figures, the seconds in the tooltip."""
-    if seconds is None:
-        return NOTHING
+    return NOTHING if seconds is None else _duration(int(seconds))
+
+
+# Kept, as icons and states are: a long list holds hundreds of the same few.
+@lru_cache(maxsize=2048)
+def _duration(seconds: int) -> SafeString:
     parts = format_html_join(
         " ",
         '{}<span class="tl-unit">\N{NO-BREAK SPACE}{}</span>',
-        wording.duration_parts(int(seconds)),
+        wording.duration_parts(seconds),
     )
-    return format_html(
-        '<span class="tl-duration" title="{} s">{}</span>', wording.number(int(seconds)), parts
-    )
+    return format_html('<span class="tl-duration" title="{} s">{}</span>', wording.number(seconds), parts)
 
 
 @register.filter
@@ -141,7 +144,8 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 @register.simple_tag
-def icon(name: str, label: str = "", small: bool = False) -> str:
+@lru_cache(maxsize=512)
+def icon(name: str, label: str = "", small: bool = False) -> SafeString:
     """A symbol of the sprite; without a label it is decoration and hidden from screen readers."""
     return format_html(
         '<svg class="tl-icon{}" {}><use href="{}#{}"/></svg>',
@@ -153,7 +157,8 @@ def icon(name: str, label: str = "", small: bool = False) -> str:
 
 
 @register.simple_tag
-def state(value: str | None, tag: bool = False, word: str = "", of: str = "") -> str:
+@lru_cache(maxsize=512)
+def state(value: str | None, tag: bool = False, word: str = "", of: str = "") -> SafeString:
     """The one badge for every state: icon, word, and colour last."""
     found = wording.state_word(str(value or ""), of)
     return format_html(

@@ -99,7 +99,8 @@ def _iso(when: Any) -> str | None:
 @require_GET
 def one(request: HttpRequest, pk: int) -> HttpResponse:
     entry = get_object_or_404(Entry.objects.select_related(*timeline.SITES, "seen_by"), pk=pk)
-    return render(request, "worklogs/entry.html", {"life": timeline.of_entry(entry)})
+    after = paging.key(request.GET.get("after", ""))
+    return render(request, "worklogs/entry.html", {"life": timeline.of_entry(entry, after)})
 
 
 @require_GET
@@ -108,8 +109,10 @@ def act(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(AuditEntry.objects.defer("source", "before", "after", "exchange"), pk=pk)
     entry = Entry.objects.filter(connection__name=row.connection, site=row.site, entry=row.entry).first()
     if entry:
-        return redirect(f"{reverse('worklogs:entry', args=[entry.pk])}#row-{pk}")
-    life = timeline.of_audit(row)
+        after = timeline.page_with(row)
+        page = f"?after={after}" if after else ""
+        return redirect(f"{reverse('worklogs:entry', args=[entry.pk])}{page}#row-{pk}")
+    life = timeline.of_audit(row, paging.key(request.GET.get("after", "")))
     if not life.events:
         raise Http404
     return render(request, "worklogs/entry.html", {"life": life})

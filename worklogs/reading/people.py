@@ -1,8 +1,10 @@
 """People of a connection: who they are on the target and how that was found, and the entries of those who are nobody
 there. Of the source as the newest run read it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, Exists, Min, OuterRef, Subquery, Sum
@@ -14,6 +16,10 @@ from worklogs.models import Entry, Fetched, Run
 
 ENDED = (Run.State.FINISHED, Run.State.PLANNED)
 CANDIDATES = 4
+NOBODY = {"name": "", "email": "", "account": "", "guid": ""}
+PAIR = (
+    "left_account", "left_name", "left_email", "right_account", "right_name", "right_email", "found_by",
+)  # fmt: skip
 NOT_CARRIED = (Entry.Standing.FAILED, Entry.Standing.PARKED, Entry.Standing.SKIPPED)
 
 
@@ -112,8 +118,19 @@ def of(connection: Connection) -> People:
     pairs = _Pairs(connection)
     held = _held_back(connection)
     tokens = _token_holders(connection)
-    lines = [pairs.applied(line, used=used) for line, used in _found_in(run)] if run else []
-    lines = [_weighed(line, held, tokens) for line in [*lines, *pairs.unseen(lines)]]
+    everybody = _found_in(run) if run else []
+    told = [(found, pairs.of(found.names, found.account)) for found in everybody]
+    told += pairs.unseen(everybody)
+    lines = [
+        Line(
+            found.label,
+            **found.who,
+            **pair,
+            **_weights(found, held),
+            has_token=found.who["email"].casefold() in tokens,
+        )
+        for found, pair in told
+    ]
     return People(connection, run, sorted(lines, key=_order))
 
 
@@ -136,73 +153,95 @@ def _newest_with_entries(connection: Connection) -> Run | None:
     return next((run for run in runs if run.state in ENDED), runs[0] if runs else None)
 
 
-def _found_in(run: Run) -> list[tuple[Line, str]]:
-    """Everybody whose entries the run fetched, with the account it wrote for, empty where it found none."""
-    groups = (
-        run.fetched.exclude(person="")
-        .order_by()
-        .values_list("person", "account")
-        .annotate(Count("id"), Sum("seconds"), Min("id"))
-    )
-    merged: dict[str, tuple[Line, str, int]] = {}
-    for label, account, entries, seconds, sample in groups:
-        before = merged.get(label.casefold())
-        amount = Amount(entries, seconds) + (before[0].every if before else Amount())
-        used = account or (before[1] if before else "")
-        merged[label.casefold()] = (Line(label, every=amount), used, sample)
-    persons = _persons(sample for _, _, sample in merged.values())
-    return [(_introduced(line, persons.get(sample)), used) for line, used, sample in merged.values()]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One person by the run's entries: who they are, and the account it wrote for, empty where it found none."""
+
+    label: str
+    account: str
+    every: Amount
+    who: Mapping[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        return [name.casefold() for name in (self.label, *self.who.values()) if name]
 
 
-def _persons(samples: Iterable[int]) -> dict[int, Mapping[str, str]]:
+def _found_in(run: Run) -> Sequence[_Found]:
+    """Everybody whose entries the run fetched."""
+    if run.state in ENDED and run.ended_at:
+        return _found_in_ended(run.pk, run.ended_at)
+    return _found_now(run.pk)
+
+
+@lru_cache(maxsize=8)
+def _found_in_ended(run: int, _ended_at: datetime) -> Sequence[_Found]:
+    """What an ended run has read stays as it is; to add it up takes long where it is much."""
+    return _found_now(run)
+
+
+def _found_now(run: int) -> Sequence[_Found]:
+    # Those of nobody are left out afterwards: without a condition the index is added up sooner.
+    groups = Fetched.objects.filter(run=run).order_by().values_list("person", "account")
+    merged: dict[str, tuple[str, str, Amount, int]] = {}
+    for label, account, entries, seconds, sample in groups.annotate(Count("id"), Sum("seconds"), Min("id")):
+        _, before, already, _ = merged.get(label.casefold(), ("", "", Amount(), 0))
+        every = Amount(entries, seconds) + already
+        merged[label.casefold()] = (label, account or before, every, sample)
+    persons = _persons(sample for *_, sample in merged.values())
+    return [
+        _Found(label, account, every, persons.get(sample, NOBODY))
+        for key, (label, account, every, sample) in merged.items()
+        if key
+    ]
+
+
+def _persons(samples: Iterable[int]) -> dict[int, dict[str, str]]:
+    """Who the entries of these numbers name."""
     rows = Fetched.objects.filter(pk__in=list(samples)).order_by()
-    return dict(rows.annotate(who=KeyTransform("person", "values")).values_list("pk", "who"))
-
-
-def _introduced(line: Line, person: Mapping[str, str] | None) -> Line:
-    known = person or {}
-    return replace(
-        line,
-        name=known.get("name", ""),
-        email=known.get("email", ""),
-        account=known.get("account", ""),
-        guid=known.get("guid", ""),
-    )
+    named = rows.annotate(who=KeyTransform("person", "values")).values_list("pk", "who")
+    return {number: {name: (who or {}).get(name, "") for name in NOBODY} for number, who in named}
 
 
 class _Pairs:
     """Who is known to be whom, those set by people before those found."""
 
     def __init__(self, connection: Connection) -> None:
-        rows = list(connection.user_mappings.all())
-        self._rows = sorted(rows, key=lambda row: row.found_by != UserMapping.FoundBy.EMAIL)
+        rows = list(connection.user_mappings.values_list(*PAIR, named=True))
+        self._by_hand = [row for row in rows if row.found_by != UserMapping.FoundBy.EMAIL]
+        found = [row for row in rows if row.found_by == UserMapping.FoundBy.EMAIL]
         self._by_name = {
-            name.casefold(): row for row in self._rows for name in (row.left_account, row.left_email) if name
+            name.casefold(): row
+            for row in (*found, *self._by_hand)
+            for name in (row.left_account, row.left_email)
+            if name
         }
 
-    def applied(self, line: Line, used: str) -> Line:
-        """`used` is the account the run wrote for: it knows better than a row of an earlier one."""
-        row = next((self._by_name[name] for name in _names(line) if name in self._by_name), None)
+    def of(self, names: Iterable[str], used: str) -> dict[str, Any]:
+        """Who that is on the target. `used` is the account the run wrote for: it knows better than a row of an
+        earlier one."""
+        row = next((self._by_name[name] for name in names if name in self._by_name), None)
         if row is None or (row.found_by == UserMapping.FoundBy.EMAIL and not used):
-            return replace(line, how=UserMapping.FoundBy.EMAIL if used else "none", target=used)
-        return replace(_told(line, row), used=bool(used) and row.right_account in ("", used))
+            return {"how": UserMapping.FoundBy.EMAIL if used else "none", "target": used}
+        return _told(row) | {"used": bool(used) and row.right_account in ("", used)}
 
-    def unseen(self, lines: Sequence[Line]) -> list[Line]:
+    def unseen(self, everybody: Sequence[_Found]) -> Iterator[tuple[_Found, dict[str, Any]]]:
         """Pairs that people made for somebody who has no entries yet."""
-        known = {name for line in lines for name in _names(line)}
-        by_hand = [row for row in self._rows if row.found_by != UserMapping.FoundBy.EMAIL]
-        return [
-            _told(
-                Line(row.left_email or row.left_account, row.left_name, row.left_email, row.left_account), row
-            )
-            for row in by_hand
-            if not {row.left_email.casefold(), row.left_account.casefold()} & known
-        ]
+        known = {name for found in everybody for name in found.names}
+        for row in self._by_hand:
+            if not {row.left_email.casefold(), row.left_account.casefold()} & known:
+                who = {
+                    "name": row.left_name,
+                    "email": row.left_email,
+                    "account": row.left_account,
+                    "guid": "",
+                }
+                yield _Found(row.left_email or row.left_account, "", Amount(), who), _told(row)
 
 
-def _told(line: Line, row: UserMapping) -> Line:
+def _told(row: Any) -> dict[str, Any]:
     target = row.right_account or row.right_email
-    return replace(line, how=row.found_by, target=target, target_name=row.right_name)
+    return {"how": row.found_by, "target": target, "target_name": row.right_name}
 
 
 def _held_back(connection: Connection) -> dict[str, dict[str, Amount]]:
@@ -220,17 +259,12 @@ def _held_back(connection: Connection) -> dict[str, dict[str, Amount]]:
     return found
 
 
-def _weighed(line: Line, held: Mapping[str, Mapping[str, Amount]], tokens: set[str]) -> Line:
-    mine = held.get(line.label.casefold(), {})
+def _weights(found: _Found, held: Mapping[str, Mapping[str, Amount]]) -> dict[str, Any]:
+    mine = held.get(found.label.casefold(), {})
     nothing = Amount()
     waiting = mine.get(Entry.Standing.FAILED, nothing) + mine.get(Entry.Standing.PARKED, nothing)
     skipped = mine.get(Entry.Standing.SKIPPED, nothing)
-    return replace(
-        line,
-        waiting=waiting,
-        carried=line.every - waiting - skipped,
-        has_token=line.email.casefold() in tokens if line.email else False,
-    )
+    return {"every": found.every, "waiting": waiting, "carried": found.every - waiting - skipped}
 
 
 def _token_holders(connection: Connection) -> set[str]:

@@ -4,10 +4,10 @@ worklog id, or any part of a person's name or e-mail address.
 Each is looked up in an index. People are few: their distinct names are read by leaps through the index, one a name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
+from operator import itemgetter, or_
 from typing import Any
 
 from django.db import connection
@@ -21,6 +21,8 @@ MANY = 200
 LAST = "\U0010ffff"
 # What fits more rows than this is met soon enough on the way from the newest on; sorting it all would take longer.
 COMMON = 2_000
+# Beside other wishes, that may leave next to nothing, even so many rows are better looked up than waited for.
+BEARABLE = 5_000
 WALKED = "walked_"
 
 type Searched = type[Entry] | type[AuditEntry]
@@ -28,42 +30,101 @@ type Searched = type[Entry] | type[AuditEntry]
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """What one column has to be like: Django's lookups and their values."""
+    """What a row's own columns have to be like: Django's lookups and their values."""
 
-    column: str
-    lookups: dict[str, Any]
+    lookups: Mapping[str, Any]
+
+    @property
+    def columns(self) -> set[str]:
+        return {lookup.partition("__")[0] for lookup in self.lookups}
 
     def q(self, prefix: str = "") -> Q:
-        return Q(**{f"{prefix}{self.column}__{lookup}": value for lookup, value in self.lookups.items()})
-
-    def amount(self, model: Searched) -> int:
-        """How many rows are so, counted no further than to what is common."""
-        numbers = model.objects.filter(self.q()).order_by().values_list("pk", flat=True)
-        return len(numbers[: COMMON + 1])
+        return Q(**{f"{prefix}{lookup}": value for lookup, value in self.lookups.items()})
 
 
-def found[Rows: QuerySet[Any]](rows: Rows, model: Searched, text: str) -> Rows:
-    """Those of the rows that fit the text."""
-    return narrowed(rows, model, [*_by_id(text), *people(model, text)])
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A row has to be like one of these."""
+
+    likes: Sequence[Like]
+
+    @property
+    def columns(self) -> set[str]:
+        return {column for like in self.likes for column in like.columns}
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether an index has its rows in the order of their numbers: equality alone does that."""
+        return len(self.likes) == 1 and all("__" not in lookup for lookup in self.likes[0].lookups)
+
+    def q(self, prefix: str = "") -> Q:
+        return reduce(or_, (like.q(prefix) for like in self.likes))
 
 
-def narrowed[Rows: QuerySet[Any]](rows: Rows, model: Searched, likes: Sequence[Like]) -> Rows:
-    """The rows that are like any of these, by their indexes unless one of them is too common to gain by it."""
-    amounts = [(like, like.amount(model)) for like in likes]
-    likes = [like for like, amount in amounts if amount]
-    if not likes:
+def narrowed[Rows: QuerySet[Any]](rows: Rows, model: Searched, wishes: Sequence[Wish]) -> Rows:
+    """The rows that fulfil each wish.
+
+    Only the rarest of them is looked up by its index, unless even that is too common to gain by it. A database
+    without statistics would as soon take the index of what nearly every row has.
+    """
+    if len(wishes) < 2 and all(wish.is_in_order for wish in wishes):
+        return rows.filter(*(wish.q() for wish in wishes))
+    weighed = _weighed(model, wishes)
+    if not all(amount for amount, _ in weighed):
         return rows.none()
-    if max(amount for _, amount in amounts) <= COMMON:
-        return rows.filter(reduce(or_, (like.q() for like in likes)))
-    walked = {f"{WALKED}{like.column}": Coalesce(like.column, like.column) for like in likes}
-    return rows.alias(**walked).filter(reduce(or_, (like.q(WALKED) for like in likes)))
+    amount, rarest = min(weighed, key=itemgetter(0))
+    walked = [wish for _, wish in weighed if wish is not rarest]
+    if rarest.is_in_order or amount <= (BEARABLE if walked else COMMON):
+        rows = rows.filter(rarest.q())
+    else:
+        walked.append(rarest)
+    columns = {column for wish in walked for column in wish.columns}
+    aliases = {f"{WALKED}{column}": _without_index(model, column) for column in columns}
+    return rows.alias(**aliases).filter(*(wish.q(WALKED) for wish in walked))
 
 
-def _by_id(text: str) -> list[Like]:
-    readings = [starts_with("entry", text), starts_with("issue_key", text.upper())]
+def _without_index(model: Searched, column: str) -> Coalesce:
+    field: Any = model._meta.get_field(column)
+    return Coalesce(column, column, output_field=field.target_field if field.is_relation else field)
+
+
+def _weighed(model: Searched, wishes: Iterable[Wish]) -> list[tuple[int, Wish]]:
+    """Each with how many rows fulfil it, less what no row is like."""
+    wishes = list(wishes)
+    amounts = iter(_amounts(model, [like for wish in wishes for like in wish.likes]))
+    found = [[(next(amounts), like) for like in wish.likes] for wish in wishes]
+    return [
+        (sum(amount for amount, _ in likes), Wish([like for amount, like in likes if amount]))
+        for likes in found
+    ]
+
+
+def _amounts(model: Searched, likes: Iterable[Like]) -> list[int]:
+    """How many rows are like each, in one query, counted no further than to what is not bearable."""
+    counts: list[str] = []
+    parameters: list[Any] = []
+    for like in likes:
+        numbers = model.objects.filter(like.q()).order_by().values_list("pk")
+        sql, values = numbers[: BEARABLE + 1].query.sql_with_params()
+        counts.append(f"(SELECT count(*) FROM ({sql}) AS some)")  # noqa: S608
+        parameters += values
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(counts)}", parameters)
+        return list(cursor.fetchone())
+
+
+def fitting(model: Searched, text: str) -> Wish:
+    """What people mean by the text."""
+    return Wish([*_by_id(text), *people(model, text)])
+
+
+def _by_id(text: str) -> Iterator[Like]:
+    yield starts_with("entry", text)
+    yield starts_with("issue_key", text.upper())
     if text.isdecimal():
-        readings += [Like("work", {"exact": text}), Like("entry", {"in": _entries_of_copy(text)})]
-    return readings
+        yield Like({"work": text})
+        if entries := _entries_of_copy(text):
+            yield Like({"entry__in": entries})
 
 
 def _entries_of_copy(worklog: str) -> list[str]:
@@ -82,14 +143,14 @@ def people(model: Searched, text: str) -> list[Like]:
         column: [value for value in distinct(model, column) if part in value.casefold()][:MANY]
         for column in ("person_email", "person_name")
     }
-    return [Like(column, {"in": values}) for column, values in columns.items() if values]
+    return [Like({f"{column}__in": values}) for column, values in columns.items() if values]
 
 
 def starts_with(column: str, text: str) -> Like:
     """A search by the beginning, spelled so that an index serves it: a range on SQLite, LIKE on PostgreSQL."""
     if connection.vendor == "sqlite":
-        return Like(column, {"gte": text, "lt": text + LAST})
-    return Like(column, {"startswith": text})
+        return Like({f"{column}__gte": text, f"{column}__lt": text + LAST})
+    return Like({f"{column}__startswith": text})
 
 
 def distinct(model: Searched, column: str) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from connections.models import Connection, Site
@@ -17,8 +18,8 @@ from worklogs.models import AuditEntry, Entry, Run, TwinTrace
 type Json = Mapping[str, Any]
 
 SITES = ("connection__left__azure", "connection__left__jira", "connection__right__jira")
-# So many rows of one entry are shown; nobody reads more, and the log has them all.
-ROWS = 200
+# So many rows of one entry are shown at a time, each with all it wrote.
+ROWS = 25
 VENDORS = {
     Site.Kind.JIRA: "Jira", Site.Kind.TEMPO: "Tempo", Site.Kind.SEVENPACE: "7pace", Site.Kind.AZURE: "Azure DevOps",
 }  # fmt: skip
@@ -266,12 +267,27 @@ NODES = {
 MAKING = ("created", "linked")
 
 
-def events(rows: Sequence[AuditEntry], source: str) -> list[Event]:
-    """From rows in the order they were written; the newest event comes first. `source` is that vendor's name."""
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Some audit rows of one entry, the newest first, the one `earlier` than these, and how many it has in `all`."""
+
+    rows: Sequence[AuditEntry]
+    earlier: AuditEntry | None
+    all: int
+
+    @property
+    def older(self) -> int | None:
+        """The number that the older ones come after."""
+        return self.rows[-1].pk if self.earlier else None
+
+
+def events(acts: Acts, source: str) -> list[Event]:
+    """The newest first. `source` is that vendor's name."""
     found: list[Event] = []
-    known: Values | None = None
-    has_copy = False
-    for row in rows:
+    before = acts.earlier
+    known = Values.read(before.source) if before else None
+    has_copy = bool(before and (before.twin or before.became in MAKING))
+    for row in reversed(acts.rows):
         values = Values.read(row.source)
         if values and (known is None or changes(known, values, "Work item")):
             found.append(_edit(known, values, source, single=not has_copy))
@@ -360,7 +376,8 @@ class Life:
     trace: TwinTrace | None
     issue_key: str
     events: list[Event]
-    is_cut: bool
+    acts: int
+    older: int | None
     gone_since: Run | None
     work_item: Link | None
     issue: Link | None
@@ -370,7 +387,8 @@ class Life:
         return next((event.row for event in self.events if event.row), None)
 
     @property
-    def acts(self) -> int:
+    def shown(self) -> int:
+        """How many of its acts."""
         return sum(event.row is not None for event in self.events)
 
     @property
@@ -379,11 +397,12 @@ class Life:
         return sum(event.row is None for event in self.events)
 
 
-def of_entry(entry: Entry) -> Life:
+def of_entry(entry: Entry, after: int | None) -> Life:
+    """With its newest acts, or those older than the number `after`."""
     connection = entry.connection
-    rows = _rows(connection.name, entry.site, entry.entry)
+    acts = _acts(_rows(connection.name, entry.site, entry.entry), after)
     trace = TwinTrace.objects.filter(connection=connection, left_id=entry.entry).first()
-    key = entry.issue_key or next((row.issue_key for row in rows if row.issue_key), "")
+    key = entry.issue_key or next((row.issue_key for row in acts.rows if row.issue_key), "")
     return Life(
         entry=entry,
         connection=connection,
@@ -395,20 +414,21 @@ def of_entry(entry: Entry) -> Life:
         copy=Values.read(trace.agreed) if trace else None,
         trace=trace,
         issue_key=key,
-        events=_told(rows, entry, connection.left),
-        is_cut=len(rows) == ROWS,
+        events=_told(acts, entry, connection.left, is_newest=after is None),
+        acts=acts.all,
+        older=acts.older,
         gone_since=_gone_since(entry),
         work_item=work_item_link(connection.left, entry.work),
         issue=copy_link(connection.right, key, trace.right_id if trace else ""),
     )
 
 
-def of_audit(row: AuditEntry) -> Life:
+def of_audit(row: AuditEntry, after: int | None) -> Life:
     """Where no entry is kept: its rows alone tell."""
     connection = Connection.objects.filter(name=row.connection).select_related(*_of(SITES)).first()
-    rows = _rows(row.connection, row.site, row.entry)
+    acts = _acts(_rows(row.connection, row.site, row.entry), after)
     left = connection.left if connection else None
-    last = rows[0] if rows else row
+    last = acts.rows[0] if acts.rows else row
     return Life(
         entry=None,
         connection=connection,
@@ -420,8 +440,9 @@ def of_audit(row: AuditEntry) -> Life:
         copy=None,
         trace=None,
         issue_key=last.issue_key,
-        events=events(rows[::-1], VENDORS.get(Site.Kind(left.kind), "") if left else "the source"),
-        is_cut=len(rows) == ROWS,
+        events=events(acts, VENDORS.get(Site.Kind(left.kind), "") if left else "the source"),
+        acts=acts.all,
+        older=acts.older,
         gone_since=None,
         work_item=work_item_link(left, last.work),
         issue=copy_link(connection.right if connection else None, last.issue_key, ""),
@@ -432,17 +453,31 @@ def _of(paths: Sequence[str]) -> list[str]:
     return [path.removeprefix("connection__") for path in paths]
 
 
-def _rows(connection: str, site: str, entry: str) -> list[AuditEntry]:
-    """The newest first."""
-    found = AuditEntry.objects.filter(entry=entry, connection=connection, site=site)
-    return list(found.order_by("-id")[:ROWS])
+def page_with(row: AuditEntry) -> int | None:
+    """The number that the page which shows this row comes after; None where the newest page does."""
+    newer = _rows(row.connection, row.site, row.entry).filter(pk__gt=row.pk).count()
+    return row.pk + 1 if newer >= ROWS else None
 
 
-def _told(rows: Sequence[AuditEntry], entry: Entry, source: Site) -> list[Event]:
+def _rows(connection: str, site: str, entry: str) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(entry=entry, connection=connection, site=site)
+
+
+def _acts(every: QuerySet[AuditEntry], after: int | None) -> Acts:
+    rows = every if after is None else every.filter(pk__lt=after)
+    found = list(rows.order_by("-id")[: ROWS + 1])
+    is_whole = after is None and len(found) <= ROWS
+    earlier = found[ROWS] if len(found) > ROWS else None
+    return Acts(found[:ROWS], earlier, len(found) if is_whole else every.count())
+
+
+def _told(acts: Acts, entry: Entry, source: Site, *, is_newest: bool) -> list[Event]:
     """Rows as events, and an edit that no row tells of because it changed nothing on the other side."""
     vendor = VENDORS[Site.Kind(source.kind)]
-    found = events(rows[::-1], vendor)
-    now, last = Values.read(entry.values), Values.read(rows[0].source) if rows else None
+    found = events(acts, vendor)
+    if not is_newest:
+        return found
+    now, last = Values.read(entry.values), Values.read(acts.rows[0].source) if acts.rows else None
     if now and last and changes(last, now, "Work item"):
         found.insert(0, _edit(last, now, vendor, single=False))
     return found
