@@ -246,14 +246,14 @@ class SevenPaceClient:
         ):
             yield [row for row in page if _within(_wall(row), after, before)]
 
-    def worklogs_of(self, work_item_ids: Iterable[int]) -> list[Row]:
-        """All rows on these work items, in calls of 100 ids, the most REST takes."""
-        found: dict[str, Row] = {}
+    def worklogs_of(self, work_item_ids: Iterable[int]) -> Iterator[list[Row]]:
+        """Pages of all rows on these work items, in calls of 100 ids, the most REST takes.
+
+        Complete only when the iterator ends by itself, like a window.
+        """
         for ids in batched(dict.fromkeys(work_item_ids), IDS_PER_CALL):
             filters = f"&$workItemIds={','.join(map(str, ids))}"
-            for page in self._pages("workLogs/all", filters, _among("workItemId", ids)):
-                found.update((row["id"], row) for row in page)
-        return list(found.values())
+            yield from self._pages("workLogs/all", filters, _among("workItemId", ids))
 
     def odata_between(self, start: datetime | None, end: datetime | None) -> Iterator[list[Row]]:
         """Pages of workLogsOnly rows with start <= Timestamp < end, in aware UTC times."""
@@ -266,20 +266,21 @@ class SevenPaceClient:
         answer = self._odata("GET", "workLogsOnly", options)
         yield from self._linked(answer, options, lambda row: _within(_instant(row), start, end))
 
-    def odata_of(self, work_item_ids: Iterable[int]) -> list[Row]:
-        """All workLogsOnly rows on up to 200 work items, by one long query."""
+    def odata_of(self, work_item_ids: Iterable[int]) -> Iterator[list[Row]]:
+        """Pages of all workLogsOnly rows on up to 200 work items, by one long query."""
         ids = list(dict.fromkeys(work_item_ids))
         if not ids:
-            return []
+            return
         if not self._in_refused:
             try:
-                return self._queried(f"$filter=WorkItemId in ({','.join(map(str, ids))})", ids)
+                yield from self._queried(f"$filter=WorkItemId in ({','.join(map(str, ids))})", ids)
             except SiteError as error:
                 if error.status != 400 or _code(error):
                     raise
-        rows = self._by_alternatives(ids)
+            else:
+                return
+        yield from self._by_alternatives(ids)
         self._in_refused = True
-        return rows
 
     def try_worklogs(self) -> None:
         """Asks for one row of the whole organisation; SiteError says what is missing."""
@@ -297,17 +298,14 @@ class SevenPaceClient:
             rows = self._rest(path, f"&$count={REST_PAGE}&$skip={reading.skip}{filters}")
             yield self._only(reading.take(self._rows(rows, "id")), wanted)
 
-    def _by_alternatives(self, ids: list[int]) -> list[Row]:
-        found: dict[str, Row] = {}
+    def _by_alternatives(self, ids: list[int]) -> Iterator[list[Row]]:
         for some in batched(ids, IDS_PER_ALTERNATIVE):
             either = " or ".join(f"WorkItemId eq {number}" for number in some)
-            found.update((row["Id"], row) for row in self._queried(f"$filter={either}", some))
-        return list(found.values())
+            yield from self._queried(f"$filter={either}", some)
 
-    def _queried(self, options: str, ids: Iterable[int]) -> list[Row]:
+    def _queried(self, options: str, ids: Iterable[int]) -> Iterator[list[Row]]:
         first = self._odata("POST", "workLogsOnly/$query", options)
-        pages = self._linked(first, options, _among("WorkItemId", ids))
-        return [row for page in pages for row in page]
+        yield from self._linked(first, options, _among("WorkItemId", ids))
 
     def _linked(self, answer: Answer, options: str, wanted: Callable[[Row], bool]) -> Iterator[list[Row]]:
         seen: set[str] = set()
