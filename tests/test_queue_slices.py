@@ -1,7 +1,7 @@
 """A queued run is worked on in slices; however short they are, each brings it further, and none undoes another."""
 
 import pytest
-from twinlog_process import on_sqlite
+from twinlog_process import IMPATIENT, on_sqlite
 
 from connections.sandbox import Fault, FaultKind
 
@@ -42,3 +42,19 @@ def test_a_source_that_takes_many_slices_to_read_is_read(twinlog, contoso, serve
     report = twinlog.run("report", JIRA, "--json").data
     assert (report["state"], report["fetched"], report["created"]) == ("finished", 100, 100)
     assert len(contoso.jira.worklogs) == 100
+
+
+@pytest.mark.parametrize("site", ["jca", "contoso-7pace"])
+def test_a_site_that_is_down_stops_a_queued_run_too(twinlog, contoso, serve, site):
+    """No slice is as long as it takes to see a site down: its failed calls are remembered from slice to slice."""
+    contoso.log_many(30)
+    sandbox = serve(contoso.world)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA))
+    down = sandbox.faults.add(Fault(FaultKind.STATUS, site=site, status=503))
+    twinlog.migrate(JIRA, "--queue", status=0)
+    assert 1 < carry_on(twinlog, SLICES | IMPATIENT) < MOST
+    report = twinlog.run("report", JIRA, "--json").data
+    assert (report["state"], report["code"]) == ("stopped", "site_unavailable")
+    assert down.hits >= 10
+    sandbox.faults.clear()
+    assert twinlog.migrate()["created"] == 30

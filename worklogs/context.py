@@ -1,11 +1,13 @@
 """What the steps of one run work with: the sites, opened once, the options, and the way to be stopped."""
 
+import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
@@ -14,14 +16,14 @@ from django.utils import timezone
 
 from connections.budgets import budget_for
 from connections.clients.azure import AzureClient
-from connections.clients.http import FaultKind, Gate, SiteError
+from connections.clients.http import FaultKind, Gate, SiteError, SiteHealth
 from connections.clients.jira import IssuePace, JiraClient
 from connections.clients.sevenpace import SevenPaceClient
 from connections.models import Connection, Site
 from connections.opening import open_client, open_jira
 from connections.options import ConnectionOptions
-from worklogs.issues import IssueFinder, open_finder
-from worklogs.models import CallCount, Run, RunLog
+from worklogs.issues import Issue, IssueFinder, LinkPage, open_finder
+from worklogs.models import CallCount, LinksRead, Run, RunLog
 from worklogs.people import SourcePeople, TargetPeople
 from worklogs.rules import Policy, Target
 from worklogs.sides import JiraSide, Side, TempoSide, open_side
@@ -29,6 +31,8 @@ from worklogs.worklog import digest_of
 from worklogs.write import Manner
 
 SOURCE_NAME = "7pace"
+TOKENS_AT_ONCE = 8
+RUNS_REMEMBERED = 64
 
 
 class InterruptedRunError(Exception):
@@ -129,6 +133,29 @@ class Waits:
         self.reason, self.until = reason[:200], timezone.now() + timedelta(seconds=seconds)
 
 
+class KeptLinks:
+    """The links a run has read so far. Keeping a page is where reading them lets go when the time is up."""
+
+    def __init__(self, run: Run, halt: Halt) -> None:
+        self._run = run
+        self._halt = halt
+
+    def kept(self) -> list[LinkPage]:
+        return [
+            LinkPage(
+                row.query,
+                row.following,
+                {work: [Issue(**issue) for issue in issues] for work, issues in row.found.items()},
+            )
+            for row in self._run.links_read.all()
+        ]
+
+    def keep(self, page: LinkPage) -> None:
+        found = {work: [asdict(issue) for issue in issues] for work, issues in page.found.items()}
+        LinksRead.objects.create(run=self._run, query=page.query, following=page.following, found=found)
+        self._halt.check()
+
+
 @dataclass
 class Context:
     """One run's world. Safe to share between its threads."""
@@ -180,6 +207,7 @@ class Opener:
         self.calls = Calls(run)
         self.waits = Waits()
         self._halt = halt
+        self._healths = _healths(os.getpid(), run.pk)
 
     def open(self, site: Site) -> Any:
         """The site's client, of the class its kind asks for."""
@@ -195,7 +223,19 @@ class Opener:
             pause=self._halt.pause,
             on_call=self.calls.counter(site.name),
             on_wait=self.waits.note,
+            health=self._healths[site.name],
         )
+
+
+@lru_cache(RUNS_REMEMBERED)
+def _healths(_pid: int, _run: int) -> defaultdict[str, SiteHealth]:
+    """What this process knows of a run's sites, by name: a slice is shorter than the time it takes to see one down."""
+    return defaultdict(SiteHealth)
+
+
+def forget_healths(run: int) -> None:
+    """A run that has ended tries its sites afresh, should it be started again."""
+    _healths(os.getpid(), run).clear()
 
 
 def open_context(run: Run, halt: Halt) -> Context:
@@ -224,7 +264,7 @@ def open_context(run: Run, halt: Halt) -> Context:
         azure=azure,
         source_people=SourcePeople(pace, azure),
         target_people=TargetPeople(connection, side.jira),
-        finder=open_finder(options.issues, side.jira),
+        finder=open_finder(options.issues, side.jira, KeptLinks(run, halt)),
         side=side,
     )
     _open_personal_tokens(context, opener)

@@ -235,6 +235,23 @@ class Fetched(models.Model):
         return self.entry
 
 
+class LinksRead(models.Model):
+    """A page of the target's issues that a run has asked for their remote links: the issues found, by work item, and
+    the token of the page after it, empty after the last of its query."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="links_read")
+    query = models.TextField()
+    following = models.TextField(blank=True)
+    found = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "links read"
+
+    def __str__(self) -> str:
+        return f"{self.query}: {len(self.found)} work items"
+
+
 class IssuePair(models.Model):
     """The same piece of work on both sides, held by immutable id; the key is for people."""
 

@@ -24,10 +24,18 @@ from connections.clients.http import FaultKind, SiteError
 from connections.models import Connection
 from connections.tokens import TokenError
 from worklogs import carry, fetch, figures, hours, mapping, recover, steps
-from worklogs.context import Context, Halt, InterruptedRunError, NotReadyError, open_context, options_digest
+from worklogs.context import (
+    Context,
+    Halt,
+    InterruptedRunError,
+    NotReadyError,
+    forget_healths,
+    open_context,
+    options_digest,
+)
 from worklogs.dialects.sevenpace import TimesMismatchError
 from worklogs.issues import UnusableIssueRuleError
-from worklogs.models import Fetched, Run, RunLog, Step
+from worklogs.models import Fetched, LinksRead, Run, RunLog, Step
 from worklogs.owners import is_alive, is_elsewhere
 from worklogs.rules import Target
 
@@ -222,6 +230,7 @@ def _begin(context: Context) -> None:
 
 def stop(run_id: int, fault: BaseException) -> None:
     """Ends a run that could not go on, in words; started again it goes on where it stopped."""
+    forget_healths(run_id)
     code = getattr(fault, "code", "not_ready")
     ended = Run.objects.filter(pk=run_id, state=Run.State.RUNNING)
     ended.update(state=Run.State.STOPPED, code=code, message=str(fault), ended_at=timezone.now())
@@ -478,9 +487,11 @@ def _signals(halt: Halt) -> Iterator[None]:
 def finish(context: Context) -> Run:
     """The run's end state and figures; a run with steps left goes on being `running` where nobody stopped it."""
     run, reason = context.run, context.halt.reason
-    left = run.steps.filter(state__in=UNFINISHED).exists()
+    # A slice may end when all is read and nothing has been planned yet: then there is no step, and all is left.
+    left = run.phase == Run.Phase.READING or run.steps.filter(state__in=UNFINISHED).exists()
     if not reason and left:
         return run
+    forget_healths(run.pk)
     run.state, run.code, run.message = _ending(run, reason)
     if not reason:
         run.phase = Run.Phase.ENDED
@@ -538,3 +549,4 @@ def _forget_earlier(run: Run) -> None:
     ended = run.connection.runs.filter(pk__lt=run.pk, kind=Run.Kind.MIGRATION)
     Fetched.objects.filter(run__in=ended).delete()
     Step.objects.filter(run__in=ended).delete()
+    LinksRead.objects.filter(run__in=ended).delete()

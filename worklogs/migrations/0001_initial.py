@@ -74,6 +74,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LinksRead',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('query', models.TextField()),
+                ('following', models.TextField(blank=True)),
+                ('found', models.JSONField(default=dict)),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links_read', to='worklogs.run')),
+            ],
+            options={
+                'verbose_name_plural': 'links read',
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Entry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
