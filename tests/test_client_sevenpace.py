@@ -277,7 +277,7 @@ def test_rows_nobody_asked_for_are_dropped_and_counted(pace, client):
     pace.rows = [entry(1), entry(2, NINE - timedelta(days=1)), entry(3, NINE + timedelta(days=1))]
     pace.deaf = ("$fromTimestamp", "$toTimestamp")
     assert ids(client.worklogs_between(NINE, NINE + timedelta(hours=1))) == ["log-1"]
-    assert client.ignored_rows == 2
+    assert (client.take_ignored(), client.take_ignored()) == (2, 0)
 
 
 def test_an_entry_whose_time_cannot_be_read_is_kept_to_be_refused_by_name(pace, client):
@@ -336,6 +336,24 @@ def test_an_entry_of_another_work_item_or_of_none_is_dropped_and_counted(pace, c
     pace.deaf = ("$workItemIds",)
     assert ids(client.worklogs_of([7, 7])) == ["log-1"]
     assert client.ignored_rows == 2
+
+
+@pytest.mark.parametrize("spelt", [42, 42.0, "42", " 42 ", "42.0"])
+def test_a_whole_number_is_one_however_it_is_spelt(pace, client, spelt):
+    """As a work item it is asked for and found, as a length it counts; nothing is dropped in silence."""
+    pace.rows = [entry(1, work_item=42) | {"workItemId": spelt, "length": spelt, "billableLength": spelt}]
+    pace.deaf = ("$workItemIds",)
+    (row,) = read(client.worklogs_of([42]))
+    numbers = [row[name] for name in ("workItemId", "length", "billableLength")]
+    assert (numbers, {type(number) for number in numbers}) == ([42] * 3, {int})
+    assert client.take_ignored() == 0
+
+
+@pytest.mark.parametrize("spelt", ["42 and more", "", "4.2", 4.2, True, None, "٤٢"])
+def test_what_is_no_whole_number_stays_as_it_is(pace, client, spelt):
+    pace.rows = [entry(1) | {"length": spelt}]
+    (row,) = read(client.worklogs_between(None, None))
+    assert row["length"] is spelt or row["length"] == spelt
 
 
 # people

@@ -27,6 +27,15 @@ IDS_PER_ALTERNATIVE = 10
 ROUND_LENGTH = 50
 READINGS = 6
 SECOND = timedelta(seconds=1)
+WHOLE_NUMBERS = (
+    "workItemId",
+    "length",
+    "billableLength",
+    "WorkItemId",
+    "PeriodLength",
+    "BillablePeriodLength",
+)
+WHOLE = re.compile(r"\s*(-?\d{1,18})(?:\.0+)?\s*", re.ASCII)
 
 VERSION = re.compile(r"(?:^|/)v(\d+\.\d+(?:-beta)?)(?=/|$)", re.IGNORECASE)
 API_PATH = re.compile(
@@ -350,7 +359,7 @@ class SevenPaceClient:
     def _rows(self, rows: Any, key: str) -> list[Row]:
         if not isinstance(rows, list) or any(not isinstance(row, dict) or not row.get(key) for row in rows):
             raise self._broken("a page came without rows, or with rows that carry no id")
-        return rows
+        return [_with_whole_numbers(row) for row in rows]
 
     def _only(self, rows: list[Row], wanted: Callable[[Row], bool]) -> list[Row]:
         """Drops what was not asked for: 7pace ignores a parameter it does not know and answers with everything."""
@@ -358,6 +367,12 @@ class SevenPaceClient:
         with self._lock:
             self.ignored_rows += len(rows) - len(kept)
         return kept
+
+    def take_ignored(self) -> int:
+        """How many rows were dropped since this was last asked."""
+        with self._lock:
+            ignored, self.ignored_rows = self.ignored_rows, 0
+        return ignored
 
     def _broken(self, what: str) -> SiteError:
         site = self._http.site
@@ -413,6 +428,18 @@ def _code(error: SiteError) -> str:
         return next((code for code in REMEDIES if code in str(body)), "")
     code = envelope.get("errorCode") or envelope.get("code") or ""
     return code if code in REMEDIES else ""
+
+
+def _with_whole_numbers(row: Row) -> Row:
+    """The row with its ids and lengths as int, whether they came as 42, 42.0 or "42"; what is none stays as it is."""
+    return row | {name: _whole(row[name]) for name in WHOLE_NUMBERS if name in row}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    found = WHOLE.fullmatch(value) if isinstance(value, str) else None
+    return int(found[1]) if found else value
 
 
 def _among(key: str, ids: Iterable[int]) -> Callable[[Row], bool]:
