@@ -58,3 +58,23 @@ def test_a_site_that_is_down_stops_a_queued_run_too(twinlog, contoso, serve, sit
     assert down.hits >= 10
     sandbox.faults.clear()
     assert twinlog.migrate()["created"] == 30
+
+
+def test_settings_that_change_between_two_slices_end_the_run(twinlog, contoso, serve):
+    """Half a run by one rule and half by another is no run: it stops in words, and a new one begins."""
+    contoso.log_many(60)
+    contoso.world.set_latency(0.1)
+    sandbox = serve(contoso.world)
+    toml = sandbox.toml(JIRA)
+    twinlog.set_up(sandbox, toml)
+    twinlog.migrate(JIRA, "--queue", status=0)
+    carry_on(twinlog, most=2)
+    twinlog.set_up(sandbox, sandbox.toml(JIRA, {"minimum_seconds": 120}))
+    carry_on(twinlog)
+    report = twinlog.run("report", JIRA, "--json").data
+    assert (report["run"], report["state"], report["code"]) == (1, "stopped", "changed_meanwhile")
+    assert "Start again" in report["message"]
+    contoso.world.set_latency(0)
+    again = twinlog.migrate()
+    assert (again["run"], again["state"]) == (2, "finished")
+    assert len(contoso.jira.worklogs) == 60

@@ -5,12 +5,13 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -297,22 +298,34 @@ def _refuse_without_time_tracking(jira: JiraClient, site: Site) -> None:
 
 
 def _open_personal_tokens(context: Context, opener: Opener) -> None:
-    """Each personal token is asked whose it is; one that is refused fails its person's entries, not the run."""
+    """Each personal token is asked whose it is, several at once; one that is refused fails its person's entries,
+    not the run."""
     if not isinstance(context.side, JiraSide):
         return
     site = context.connection.right
-    for token in site.tokens.exclude(email=""):
-        client = opener.open_as(token.email, site)
-        try:
-            context.tokens[str(client.myself()["accountId"])] = token.email
-            context.side.people[token.email] = client
-        except SiteError as fault:
-            if fault.code != "auth_failed":
-                raise
-            context.refused_tokens[token.email.casefold()] = fault.message
-            context.log(
-                f"The personal token of {token.email} is refused: {fault.message}", RunLog.Level.WARNING
-            )
+    clients = {token.email: opener.open_as(token.email, site) for token in site.tokens.exclude(email="")}
+    with ThreadPoolExecutor(TOKENS_AT_ONCE) as pool:
+        answers = list(pool.map(_account_or_refusal, clients.values()))
+    for (email, client), answer in zip(clients.items(), answers, strict=True):
+        if isinstance(answer, SiteError):
+            context.refused_tokens[email.casefold()] = answer.message
+            context.log(f"The personal token of {email} is refused: {answer.message}", RunLog.Level.WARNING)
+        else:
+            context.tokens[answer] = email
+            context.side.people[email] = client
+
+
+def _account_or_refusal(client: JiraClient) -> str | SiteError:
+    """Whose token it is. Raises SiteError where that is not known."""
+    try:
+        return str(client.myself()["accountId"])
+    except SiteError as fault:
+        if fault.code != "auth_failed":
+            raise
+        return fault
+    finally:
+        # A thread has a connection to the database of its own: the budget is kept there.
+        connections.close_all()
 
 
 def policy_of(connection: Connection) -> Policy:

@@ -179,7 +179,7 @@ class Step(models.Model):
     entries = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     not_before = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
+    failed_attempts = models.PositiveIntegerField(default=0)
     owner = models.CharField(max_length=300, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
 

@@ -215,7 +215,7 @@ class Migration(migrations.Migration):
                 ('entries', models.PositiveIntegerField(default=0)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('claimed', 'Under way'), ('done', 'Done')], default='waiting', max_length=10)),
                 ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
+                ('failed_attempts', models.PositiveIntegerField(default=0)),
                 ('owner', models.CharField(blank=True, max_length=300)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='worklogs.run')),
