@@ -247,6 +247,32 @@ def test_ten_failures_within_seconds_are_not_down_and_one_success_forgives_all()
     assert not health.is_down
 
 
+def test_failures_of_long_ago_are_forgotten():
+    """Ten before a silence of more than ten minutes and one after it: nobody knows that the site is down."""
+    time = FakeTime()
+    health = SiteHealth(time.clock)
+    for _ in range(10):
+        health.failed()
+        time.now += 30
+    time.now += 600
+    health.failed()
+    assert not health.is_down
+
+
+def test_what_is_known_of_a_site_may_outlive_the_client_that_learnt_it(server, time, budget):
+    """A client opened anew counts on, tries its first call all the same, and one success ends it."""
+    health = SiteHealth(time.clock)
+    gate = Gate(budget, time.pause, health=health)
+    server.replies = [reply(503)] * 11
+    for _ in range(2):
+        with pytest.raises(SiteError):
+            read(Http(Address("jca", server.url, allow_local=True), TOKEN, gate, clock=time.clock))
+    assert len(server.requests) == 11
+    server.replies = [reply(200, "{}")]
+    read(Http(Address("jca", server.url, allow_local=True), TOKEN, gate, clock=time.clock))
+    assert not health.is_down
+
+
 def test_a_refusal_shows_that_the_site_is_up(server, site):
     server.replies = [None, reply(404), None, None]
     with pytest.raises(SiteError) as caught:

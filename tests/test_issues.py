@@ -4,12 +4,13 @@ import re
 import threading
 import time
 from datetime import UTC, datetime
+from itertools import batched
 
 import pytest
 
 from connections.clients.http import Exchange, FaultKind, SiteError
 from connections.options import IssueOptions, Match
-from worklogs.issues import Issue, UnusableIssueRuleError, find_issues, open_finder
+from worklogs.issues import ByLink, Issue, LinkPage, UnusableIssueRuleError, find_issues, open_finder
 from worklogs.rules import Refuse
 
 
@@ -36,11 +37,22 @@ class Jira:
         self.queries = []
         self.bulk = []
         self.linked = []
+        self.tokens = []
+        self.page = 100
 
     def search(self, jql, fields):
         self.queries.append(jql)
         assert {"labels", "status", "timeestimate"} <= set(fields)
         yield from self.rows
+
+    def search_pages(self, jql, fields, token=""):
+        self.queries.append(jql)
+        self.tokens.append(token)
+        pages = list(batched(self.rows, self.page)) or [()]
+        if token and int(token) >= len(pages):
+            raise SiteError("jca", FaultKind.WAITING, "target_refused", "no such page", exchange(400))
+        for number in range(int(token or 0), len(pages)):
+            yield list(pages[number]), str(number + 1) if number + 1 < len(pages) else ""
 
     def issues(self, names, fields):
         self.bulk.append(list(names))
@@ -62,8 +74,29 @@ class Jira:
         return found
 
 
+class Keeper:
+    """Keeps pages as a run does, and ends the part that kept `patience` of them."""
+
+    def __init__(self, *pages, patience=1000):
+        self.pages = list(pages)
+        self.patience = patience
+
+    def kept(self):
+        return list(self.pages)
+
+    def keep(self, page):
+        self.pages.append(page)
+        self.patience -= 1
+        if not self.patience:
+            raise InterruptedError
+
+
+def opened(jira, **options):
+    return open_finder(IssueOptions(**options), jira, Keeper())
+
+
 def found(jira, works, **options):
-    return find_issues(open_finder(IssueOptions(**options), jira), works)
+    return find_issues(opened(jira, **options), works)
 
 
 BY_LABEL = {"match": Match.LABEL, "label": "ado-id-{id}"}
@@ -168,7 +201,7 @@ def test_texts_are_searched_for_in_parts():
 )
 def test_a_field_that_is_missing_or_named_twice_stops_before_the_start(fields, said):
     with pytest.raises(UnusableIssueRuleError, match=said):
-        open_finder(IssueOptions(match=Match.FIELD, field="ADO ID"), Jira(fields=fields))
+        opened(Jira(fields=fields), match=Match.FIELD, field="ADO ID")
 
 
 # --- pairs
@@ -254,7 +287,7 @@ def test_two_links_to_one_work_item_are_ambiguous():
 
 def test_every_issue_is_asked_for_its_links_once_however_many_threads_want_to_know():
     jira = Jira(*(row(str(number), f"ABC-{number}") for number in range(20)))
-    finder = open_finder(IssueOptions(match=Match.LINK), jira)
+    finder = opened(jira, match=Match.LINK)
     threads = [threading.Thread(target=finder.candidates, args=(["42"],)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -276,6 +309,41 @@ def test_any_other_failure_to_read_links_is_no_answer():
         found(Jira(row("10001", "ABC-1"), links={"10001": down}), ["42"], match=Match.LINK)
 
 
+def ten_linked_issues():
+    """Issue n links to work item n; three issues make a page."""
+    url = "https://dev.azure.com/contoso/_workitems/edit/"
+    numbers = [str(number) for number in range(1, 11)]
+    rows = (row(number, f"ABC-{number}") for number in numbers)
+    jira = Jira(*rows, links={number: [link(f"{url}{number}")] for number in numbers})
+    jira.page = 3
+    return jira, numbers
+
+
+def test_links_read_before_the_time_was_up_are_not_read_again():
+    """Each part of the run keeps the pages it has read; the last one has them all and asks no issue twice."""
+    jira, numbers = ten_linked_issues()
+    kept = Keeper()
+    for _ in range(3):
+        kept.patience = 1
+        with pytest.raises(InterruptedError):
+            find_issues(ByLink(jira, kept), numbers)
+    kept.patience = 1000
+    both = find_issues(ByLink(jira, kept), numbers)
+    assert {work: issue.key for work, issue in both.items()} == {n: f"ABC-{n}" for n in numbers}
+    assert sorted(jira.linked, key=int) == numbers
+    assert jira.tokens == ["", "1", "2", "3"]
+    assert find_issues(ByLink(jira, kept), ["7"])["7"].key == "ABC-7"
+    assert len(jira.linked) == 10
+
+
+def test_a_page_that_jira_no_longer_knows_costs_a_new_beginning():
+    jira, numbers = ten_linked_issues()
+    kept = Keeper(LinkPage('project in ("ABC") ORDER BY id', "77", {"1": [Issue("1", "ABC-1")]}))
+    both = find_issues(ByLink(jira, kept), numbers)
+    assert [both[number].id for number in numbers] == numbers
+    assert jira.tokens == ["77", ""]
+
+
 def test_a_rule_for_issues_on_both_sides_finds_no_work_items():
     with pytest.raises(UnusableIssueRuleError, match="key"):
-        open_finder(IssueOptions(match=Match.KEY), Jira())
+        opened(Jira(), match=Match.KEY)

@@ -1,27 +1,30 @@
 """What the steps of one run work with: the sites, opened once, the options, and the way to be stopped."""
 
+import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from connections.budgets import budget_for
 from connections.clients.azure import AzureClient
-from connections.clients.http import FaultKind, Gate, SiteError
+from connections.clients.http import FaultKind, Gate, SiteError, SiteHealth
 from connections.clients.jira import IssuePace, JiraClient
 from connections.clients.sevenpace import SevenPaceClient
 from connections.models import Connection, Site
 from connections.opening import open_client, open_jira
 from connections.options import ConnectionOptions
-from worklogs.issues import IssueFinder, open_finder
-from worklogs.models import CallCount, Run, RunLog
+from worklogs.issues import Issue, IssueFinder, LinkPage, open_finder
+from worklogs.models import CallCount, LinksRead, Run, RunLog
 from worklogs.people import SourcePeople, TargetPeople
 from worklogs.rules import Policy, Target
 from worklogs.sides import JiraSide, Side, TempoSide, open_side
@@ -29,6 +32,8 @@ from worklogs.worklog import digest_of
 from worklogs.write import Manner
 
 SOURCE_NAME = "7pace"
+TOKENS_AT_ONCE = 8
+RUNS_REMEMBERED = 64
 
 
 class InterruptedRunError(Exception):
@@ -129,6 +134,29 @@ class Waits:
         self.reason, self.until = reason[:200], timezone.now() + timedelta(seconds=seconds)
 
 
+class KeptLinks:
+    """The links a run has read so far. Keeping a page is where reading them lets go when the time is up."""
+
+    def __init__(self, run: Run, halt: Halt) -> None:
+        self._run = run
+        self._halt = halt
+
+    def kept(self) -> list[LinkPage]:
+        return [
+            LinkPage(
+                row.query,
+                row.following,
+                {work: [Issue(**issue) for issue in issues] for work, issues in row.found.items()},
+            )
+            for row in self._run.links_read.all()
+        ]
+
+    def keep(self, page: LinkPage) -> None:
+        found = {work: [asdict(issue) for issue in issues] for work, issues in page.found.items()}
+        LinksRead.objects.create(run=self._run, query=page.query, following=page.following, found=found)
+        self._halt.check()
+
+
 @dataclass
 class Context:
     """One run's world. Safe to share between its threads."""
@@ -180,6 +208,7 @@ class Opener:
         self.calls = Calls(run)
         self.waits = Waits()
         self._halt = halt
+        self._healths = _healths(os.getpid(), run.pk)
 
     def open(self, site: Site) -> Any:
         """The site's client, of the class its kind asks for."""
@@ -195,7 +224,19 @@ class Opener:
             pause=self._halt.pause,
             on_call=self.calls.counter(site.name),
             on_wait=self.waits.note,
+            health=self._healths[site.name],
         )
+
+
+@lru_cache(RUNS_REMEMBERED)
+def _healths(_pid: int, _run: int) -> defaultdict[str, SiteHealth]:
+    """What this process knows of a run's sites, by name: a slice is shorter than the time it takes to see one down."""
+    return defaultdict(SiteHealth)
+
+
+def forget_healths(run: int) -> None:
+    """A run that has ended tries its sites afresh, should it be started again."""
+    _healths(os.getpid(), run).clear()
 
 
 def open_context(run: Run, halt: Halt) -> Context:
@@ -224,7 +265,7 @@ def open_context(run: Run, halt: Halt) -> Context:
         azure=azure,
         source_people=SourcePeople(pace, azure),
         target_people=TargetPeople(connection, side.jira),
-        finder=open_finder(options.issues, side.jira),
+        finder=open_finder(options.issues, side.jira, KeptLinks(run, halt)),
         side=side,
     )
     _open_personal_tokens(context, opener)
@@ -257,22 +298,34 @@ def _refuse_without_time_tracking(jira: JiraClient, site: Site) -> None:
 
 
 def _open_personal_tokens(context: Context, opener: Opener) -> None:
-    """Each personal token is asked whose it is; one that is refused fails its person's entries, not the run."""
+    """Each personal token is asked whose it is, several at once; one that is refused fails its person's entries,
+    not the run."""
     if not isinstance(context.side, JiraSide):
         return
     site = context.connection.right
-    for token in site.tokens.exclude(email=""):
-        client = opener.open_as(token.email, site)
-        try:
-            context.tokens[str(client.myself()["accountId"])] = token.email
-            context.side.people[token.email] = client
-        except SiteError as fault:
-            if fault.code != "auth_failed":
-                raise
-            context.refused_tokens[token.email.casefold()] = fault.message
-            context.log(
-                f"The personal token of {token.email} is refused: {fault.message}", RunLog.Level.WARNING
-            )
+    clients = {token.email: opener.open_as(token.email, site) for token in site.tokens.exclude(email="")}
+    with ThreadPoolExecutor(TOKENS_AT_ONCE) as pool:
+        answers = list(pool.map(_account_or_refusal, clients.values()))
+    for (email, client), answer in zip(clients.items(), answers, strict=True):
+        if isinstance(answer, SiteError):
+            context.refused_tokens[email.casefold()] = answer.message
+            context.log(f"The personal token of {email} is refused: {answer.message}", RunLog.Level.WARNING)
+        else:
+            context.tokens[answer] = email
+            context.side.people[email] = client
+
+
+def _account_or_refusal(client: JiraClient) -> str | SiteError:
+    """Whose token it is. Raises SiteError where that is not known."""
+    try:
+        return str(client.myself()["accountId"])
+    except SiteError as fault:
+        if fault.code != "auth_failed":
+            raise
+        return fault
+    finally:
+        # A thread has a connection to the database of its own: the budget is kept there.
+        connections.close_all()
 
 
 def policy_of(connection: Connection) -> Policy:

@@ -1,4 +1,9 @@
-"""Reads the source: what to read, in which parts, and each part's rows kept as Fetched."""
+"""Reads the source: what to read, in which parts, and each part's rows kept as Fetched.
+
+7pace promises no order, so that a place within a window is nothing to go on from, and a window counts as read only
+once it was read in one piece. A step that the end of its slice cuts off is therefore split at what was seen of it:
+each slice leaves smaller steps, and a row that is read twice is one row.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,13 +15,15 @@ from django.utils import timezone
 
 from connections.options import EVERYTHING, Ids, ODataTimes, Projects, Read
 from worklogs import clock, steps
-from worklogs.context import Context
+from worklogs.clock import Moment
+from worklogs.context import Context, InterruptedRunError
 from worklogs.dialects.sevenpace import ODataDialect, RestDialect
 from worklogs.models import Fetched, Run, Step
 from worklogs.worklog import Person, Worklog
 
 WORK_ITEMS_A_STEP = 200
 ROWS_A_COMMIT = 500
+SECOND = timedelta(seconds=1)
 # Zones lie up to 26 hours apart: so far may the wall clock of a person with an own zone be from the window's.
 ZONES_APART = timedelta(hours=27)
 YEARS_APART = 3
@@ -29,11 +36,9 @@ def plan_reading(context: Context) -> None:
     scope = context.options.scope
     if scope == EVERYTHING:
         for start, end in _windows(context):
-            key = f"{start or 'begin'}..{end or 'now'}"
-            spec = {"start": _spell(start), "end": _spell(end)}
-            steps.add(context.run, Step.Kind.READ, key, spec=spec)
+            _plan_window(context.run, start, end)
     elif isinstance(scope, Ids):
-        _plan_work_items(context.run, scope.ids)
+        _plan_work_items(context.run, sorted(set(scope.ids)), WORK_ITEMS_A_STEP)
     else:
         steps.add(context.run, Step.Kind.READ, "projects")
 
@@ -47,13 +52,69 @@ def reads_first(context: Context) -> bool:
 
 
 def read(context: Context, step: Step) -> None:
-    """One read step: its rows as Fetched, each entry once a run. Raises SiteError, TimesMismatchError."""
+    """One read step: its rows as Fetched, each entry once a run. Raises SiteError, TimesMismatchError.
+
+    One that has to stop in its midst becomes smaller steps, as soon as a page of it has been read.
+    """
     if step.key == "projects":
-        _list_work_items(context)
+        _list_work_items(context, step)
         return
-    for rows in _rows(context, step):
-        context.halt.check()
-        _keep(context, rows)
+    seen: list[Worklog] = []
+    pages = 0
+    try:
+        for rows in _rows(context, step):
+            seen += _keep(context, rows)
+            pages += 1
+            # The first page is most often the only one: to stop before that shows would have it read again.
+            if pages > 1:
+                context.halt.check()
+    except InterruptedRunError:
+        if pages:
+            _split(context, step, seen)
+        raise
+
+
+def _split(context: Context, step: Step, seen: Iterable[Worklog]) -> None:
+    """Smaller steps instead of this one, if it can be divided at all."""
+    with transaction.atomic():
+        if "ids" in step.spec:
+            divided = _split_work_items(context.run, step.spec["ids"])
+        else:
+            divided = _split_window(context, step, seen)
+        if divided:
+            steps.done(step)
+
+
+def _split_work_items(run: Run, ids: list[int]) -> bool:
+    if len(ids) > 1:
+        _plan_work_items(run, ids, (len(ids) + 1) // 2)
+    return len(ids) > 1
+
+
+def _split_window(context: Context, step: Step, seen: Iterable[Worklog]) -> bool:
+    """In the middle of the rows seen, so that half of them can surely be read in one piece next time."""
+    start, end = _bounds(step)
+    walls = {_source_wall(context, worklog.moment) for worklog in seen if worklog.moment}
+    between = sorted(
+        wall
+        for wall in walls | {wall + SECOND for wall in walls}
+        if (start is None or wall > start) and (end is None or wall < end)
+    )
+    if not between:
+        return False
+    middle = between[len(between) // 2]
+    _plan_window(context.run, start, middle)
+    _plan_window(context.run, middle, end)
+    return True
+
+
+def _plan_window(run: Run, start: Wall, end: Wall) -> None:
+    spec = {"start": _spell(start), "end": _spell(end)}
+    steps.add(run, Step.Kind.READ, f"{start or 'begin'}..{end or 'now'}", spec=spec)
+
+
+def _bounds(step: Step) -> tuple[Wall, Wall]:
+    return _read_wall(step.spec["start"]), _read_wall(step.spec["end"])
 
 
 def _windows(context: Context) -> Iterator[tuple[Wall, Wall]]:
@@ -71,16 +132,21 @@ def _windows(context: Context) -> Iterator[tuple[Wall, Wall]]:
     yield from pairwise(bounds)
 
 
-def _list_work_items(context: Context) -> None:
+def _list_work_items(context: Context, step: Step) -> None:
+    """Goes on after the last work item listed, so that a long list need not fit into one slice."""
     scope = context.options.scope
     if not isinstance(scope, Projects) or context.azure is None:
         raise TypeError("only a scope of projects, with an azure site, is read by listing work items")
-    for ids in context.azure.work_item_ids(scope.projects):
-        _plan_work_items(context.run, ids)
+    for ids in context.azure.work_item_ids(scope.projects, step.spec.get("after", 0)):
+        with transaction.atomic():
+            _plan_work_items(context.run, ids, WORK_ITEMS_A_STEP)
+            Step.objects.filter(pk=step.pk).update(spec={"after": ids[-1]})
+        context.halt.check()
 
 
-def _plan_work_items(run: Run, ids: Iterable[int]) -> None:
-    for part in batched(sorted(set(ids)), WORK_ITEMS_A_STEP):
+def _plan_work_items(run: Run, ids: Iterable[int], most: int) -> None:
+    """Steps of at most so many of these ascending ids."""
+    for part in batched(ids, most):
         steps.add(run, Step.Kind.READ, f"work items {part[0]}-{part[-1]}", spec={"ids": list(part)})
 
 
@@ -88,9 +154,9 @@ def _rows(context: Context, step: Step) -> Iterator[list[dict[str, Any]]]:
     odata = context.options.read is Read.ODATA
     if "ids" in step.spec:
         ids = step.spec["ids"]
-        yield context.pace.odata_of(ids) if odata else context.pace.worklogs_of(ids)
+        yield from context.pace.odata_of(ids) if odata else context.pace.worklogs_of(ids)
         return
-    start, end = _read_wall(step.spec["start"]), _read_wall(step.spec["end"])
+    start, end = _bounds(step)
     if odata:
         yield from context.pace.odata_between(_stamp(context, start), _stamp(context, end))
     else:
@@ -106,7 +172,8 @@ def _stamp(context: Context, wall: Wall) -> Wall:
     return clock.from_wall(wall, _zone(context)).instant
 
 
-def _keep(context: Context, rows: list[dict[str, Any]]) -> None:
+def _keep(context: Context, rows: list[dict[str, Any]]) -> list[Worklog]:
+    """Keeps what lies in the window; gives all rows as worklogs."""
     dialect = _dialect(context)
     people = context.source_people.complete(dialect.person(row) for row in rows)
     worklogs = [dialect.worklog(row, people[dialect.person(row)]) for row in rows]
@@ -131,6 +198,7 @@ def _keep(context: Context, rows: list[dict[str, Any]]) -> None:
     for part in batched(fetched, ROWS_A_COMMIT):
         with transaction.atomic():
             Fetched.objects.bulk_create(part, ignore_conflicts=True)
+    return worklogs
 
 
 def _dialect(context: Context) -> RestDialect | ODataDialect:
@@ -160,6 +228,15 @@ def _in_window(context: Context, worklog: Worklog) -> bool:
     same_zone = worklog.moment.zone == zone
     wall = worklog.moment.wall if same_zone else clock.from_instant(worklog.moment.instant, zone).wall
     return (window.start is None or wall >= window.start) and (window.end is None or wall < window.end)
+
+
+def _source_wall(context: Context, moment: Moment) -> datetime:
+    """The wall clock by which the source's own filter would find this moment: true instants it finds by the
+    general zone, figures as they stand whatever zone their person is in."""
+    options = context.options
+    if options.read is Read.ODATA and options.odata_times is ODataTimes.UTC:
+        return clock.from_instant(moment.instant, _zone(context)).wall
+    return moment.wall
 
 
 def _spell(wall: Wall) -> str | None:

@@ -3,10 +3,10 @@
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, chain
 from typing import Any, Protocol
 
 from connections.clients.http import SiteError
@@ -39,6 +39,26 @@ class Issue:
     status: str = ""
     remaining: int | None = None
     updated: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """A page of a search whose issues were asked for their remote links: the issues by work item, and the token of
+    the page after it, "" after the last."""
+
+    query: str
+    following: str
+    found: dict[str, list[Issue]]
+
+
+class LinkKeeper(Protocol):
+    """Keeps pages of links for the part of the run that comes after this one."""
+
+    def kept(self) -> list[LinkPage]:
+        """In the order in which they were kept."""
+
+    def keep(self, page: LinkPage) -> None:
+        """May raise to end this part of the run."""
 
 
 class IssueFinder(Protocol):
@@ -76,7 +96,7 @@ def _only(work: str, candidates: list[Issue], found_by: str) -> Issue | Refuse:
     )
 
 
-def open_finder(options: IssueOptions, jira: JiraClient) -> IssueFinder:
+def open_finder(options: IssueOptions, jira: JiraClient, keeper: LinkKeeper) -> IssueFinder:
     """The finder that the connection's rule asks for. Raises UnusableIssueRuleError."""
     if options.match is Match.LABEL:
         return ByLabel(options.label, jira)
@@ -85,7 +105,7 @@ def open_finder(options: IssueOptions, jira: JiraClient) -> IssueFinder:
     if options.match is Match.PAIRS:
         return ByPairs(options.pairs, jira)
     if options.match is Match.LINK:
-        return ByLink(jira)
+        return ByLink(jira, keeper)
     raise UnusableIssueRuleError(f'issues.match = "{options.match}" cannot find issues for work items.')
 
 
@@ -165,13 +185,15 @@ class ByPairs:
 class ByLink:
     """A remote link on the issue that points at the work item (`…/_workitems/edit/123`).
 
-    Jira cannot search by remote link: every issue is asked, once a run for all its threads.
+    Jira cannot search by remote link: every issue is asked, once a run for all its threads. That may take longer
+    than the time this process has: what was asked is kept page by page.
     """
 
     found_by = "remote link"
 
-    def __init__(self, jira: JiraClient) -> None:
+    def __init__(self, jira: JiraClient, keeper: LinkKeeper) -> None:
         self._jira = jira
+        self._keeper = keeper
         self._found: dict[str, list[Issue]] | None = None
         self._lock = threading.Lock()
 
@@ -183,18 +205,41 @@ class ByLink:
 
     def _read_all(self) -> dict[str, list[Issue]]:
         found: dict[str, list[Issue]] = defaultdict(list)
-        rows = list(self._everything())
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for row, works in zip(rows, pool.map(self._works, rows), strict=True):
-                for work in works:
-                    found[work].append(_issue(row))
+        kept = self._keeper.kept()
+        reached = {page.query: page.following for page in kept}
+        for page in chain(kept, self._pages(reached)):
+            for work, issues in page.found.items():
+                found[work] += issues
         return found
 
-    def _everything(self) -> Iterator[dict[str, Any]]:
-        """Every issue we may see; Jira searches no site without a bound."""
+    def _pages(self, reached: Mapping[str, str]) -> Iterator[LinkPage]:
+        """Every issue we may see that lies beyond the pages reached; Jira searches no site without a bound."""
         keys = [_quoted(str(project["key"])) for project in self._jira.projects()]
-        for part in batched(keys, PROJECTS_A_SEARCH):
-            yield from self._jira.search(f"project in ({', '.join(part)}) ORDER BY id", FIELDS)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for part in batched(keys, PROJECTS_A_SEARCH):
+                query = f"project in ({', '.join(part)}) ORDER BY id"
+                if reached.get(query) == "":
+                    continue
+                for rows, following in self._searched(query, reached.get(query, "")):
+                    page = LinkPage(query, following, self._linked(rows, pool))
+                    self._keeper.keep(page)
+                    yield page
+
+    def _searched(self, query: str, token: str) -> Iterator[tuple[list[dict[str, Any]], str]]:
+        """A token that Jira does not take any more costs a new beginning: an issue found twice is one issue."""
+        try:
+            yield from self._jira.search_pages(query, FIELDS, token)
+        except SiteError as fault:
+            if not token or fault.status != 400:
+                raise
+            yield from self._jira.search_pages(query, FIELDS)
+
+    def _linked(self, rows: list[dict[str, Any]], pool: ThreadPoolExecutor) -> dict[str, list[Issue]]:
+        found: dict[str, list[Issue]] = defaultdict(list)
+        for row, works in zip(rows, pool.map(self._works, rows), strict=True):
+            for work in works:
+                found[work].append(_issue(row))
+        return found
 
     def _works(self, row: dict[str, Any]) -> set[str]:
         """The work items an issue links to; none where it was deleted meanwhile."""

@@ -179,7 +179,7 @@ class Step(models.Model):
     entries = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     not_before = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
+    failed_attempts = models.PositiveIntegerField(default=0)
     owner = models.CharField(max_length=300, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
 
@@ -233,6 +233,23 @@ class Fetched(models.Model):
 
     def __str__(self) -> str:
         return self.entry
+
+
+class LinksRead(models.Model):
+    """A page of the target's issues that a run has asked for their remote links: the issues found, by work item, and
+    the token of the page after it, empty after the last of its query."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="links_read")
+    query = models.TextField()
+    following = models.TextField(blank=True)
+    found = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "links read"
+
+    def __str__(self) -> str:
+        return f"{self.query}: {len(self.found)} work items"
 
 
 class IssuePair(models.Model):

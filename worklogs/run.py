@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.utils import timezone
@@ -24,10 +25,18 @@ from connections.clients.http import FaultKind, SiteError
 from connections.models import Connection
 from connections.tokens import TokenError
 from worklogs import carry, fetch, figures, hours, mapping, recover, steps
-from worklogs.context import Context, Halt, InterruptedRunError, NotReadyError, open_context, options_digest
+from worklogs.context import (
+    Context,
+    Halt,
+    InterruptedRunError,
+    NotReadyError,
+    forget_healths,
+    open_context,
+    options_digest,
+)
 from worklogs.dialects.sevenpace import TimesMismatchError
 from worklogs.issues import UnusableIssueRuleError
-from worklogs.models import Fetched, Run, RunLog, Step
+from worklogs.models import Fetched, LinksRead, Run, RunLog, Step
 from worklogs.owners import is_alive, is_elsewhere
 from worklogs.rules import Target
 
@@ -45,7 +54,7 @@ TELL_SECONDS = 5.0
 IDLE_SECONDS = 0.25
 PASSING_SECONDS = 5.0
 # A step that a passing fault ended so often ends the run: somebody has to look.
-ATTEMPTS = 20
+FAILED_ATTEMPTS = 20
 
 # Why a run cannot begin, or be taken up again: nothing has been sent to the target.
 CANNOT_BEGIN = (SiteError, TokenError, NotReadyError, UnusableIssueRuleError)
@@ -99,14 +108,21 @@ def start(connection: Connection, asked: Asked, owner: str = "") -> Run:
     try:
         with transaction.atomic():
             if left := _unfinished(connection, asked, digest):
-                Run.objects.filter(pk=left.pk).update(**changes)
-                left.refresh_from_db()
-                return left
+                return _taken_up(left, changes)
             return Run.objects.create(
                 connection=connection, kind=asked.kind, options_digest=digest, **changes
             )
     except IntegrityError:
         raise RunActiveError(connection.runs.get(state=Run.State.RUNNING)) from None
+
+
+def _taken_up(left: Run, changes: dict[str, Any]) -> Run:
+    """The stopped run, running again. Raises RunActiveError where another process was quicker."""
+    taken = Run.objects.filter(pk=left.pk, state=Run.State.STOPPED).update(**changes)
+    left.refresh_from_db()
+    if not taken:
+        raise RunActiveError(left)
+    return left
 
 
 def _refuse_unready(connection: Connection) -> None:
@@ -189,6 +205,7 @@ def work(run: Run, owner: str, shift: Shift = Shift()) -> Run:
     halt = Halt(None if shift.seconds is None else began + shift.seconds)
     fresh = not run.steps.exists()
     try:
+        _refuse_changed(run)
         context = open_context(run, halt)
         if fresh:
             _begin(context)
@@ -203,9 +220,29 @@ def work(run: Run, owner: str, shift: Shift = Shift()) -> Run:
     crew = Crew(context, owner)
     with _heartbeat(crew, shift), _signals(halt):
         crew.work(shift.writers or WRITERS[context.side.target])
+    _tell_ignored(context)
     Run.objects.filter(pk=run.pk).update(busy_seconds=run.busy_seconds + time.monotonic() - began)
     run.refresh_from_db()
     return finish(context)
+
+
+def _refuse_changed(run: Run) -> None:
+    """A run keeps to the settings it began with. Raises NotReadyError where they are others by now."""
+    if options_digest(Connection.objects.with_sites().get(pk=run.connection_id)) != run.options_digest:
+        raise NotReadyError(
+            "changed_meanwhile",
+            "The settings of the connection, its sites or its people were changed while this run was under way. "
+            "What it has written stands. Start again to go on with the new settings.",
+        )
+
+
+def _tell_ignored(context: Context) -> None:
+    """A source that does not keep to what it was asked for may not understand the question."""
+    if ignored := context.pace.take_ignored():
+        context.log(
+            f"{context.source_site} gave {ignored:,} entries that were not asked for. They were left out.",
+            RunLog.Level.WARNING,
+        )
 
 
 def _begin(context: Context) -> None:
@@ -222,6 +259,7 @@ def _begin(context: Context) -> None:
 
 def stop(run_id: int, fault: BaseException) -> None:
     """Ends a run that could not go on, in words; started again it goes on where it stopped."""
+    forget_healths(run_id)
     code = getattr(fault, "code", "not_ready")
     ended = Run.objects.filter(pk=run_id, state=Run.State.RUNNING)
     ended.update(state=Run.State.STOPPED, code=code, message=str(fault), ended_at=timezone.now())
@@ -316,19 +354,19 @@ class Crew:
 
     def _after_fault(self, step: Step, fault: SiteError | TimesMismatchError) -> None:
         passing = isinstance(fault, SiteError) and fault.kind is FaultKind.PASSING
-        if passing and step.attempts < ATTEMPTS:
-            steps.give_back(step, getattr(fault, "retry_after", None) or PASSING_SECONDS)
+        if passing and step.failed_attempts + 1 < FAILED_ATTEMPTS:
+            steps.give_back_failed(step, getattr(fault, "retry_after", None) or PASSING_SECONDS)
             return
         if step.kind == Step.Kind.CARRY and isinstance(fault, SiteError) and _is_alone(self.context, fault):
             self._after_lonely_fault(step, fault)
             return
-        steps.give_back(step)
+        steps.give_back_failed(step)
         self.context.halt.call(fault)
 
     def _after_lonely_fault(self, step: Step, fault: SiteError) -> None:
         """Nobody knows whether it was this issue that made its site seem down: only the second time it is."""
-        if step.attempts < 2 or not fault.exchange:
-            steps.give_back(step, PASSING_SECONDS)
+        if not step.failed_attempts or not fault.exchange:
+            steps.give_back_failed(step, PASSING_SECONDS)
             return
         carry.Carriage(self.context, step).give_up(fault)
         steps.done(step)
@@ -480,9 +518,11 @@ def _signals(halt: Halt) -> Iterator[None]:
 def finish(context: Context) -> Run:
     """The run's end state and figures; a run with steps left goes on being `running` where nobody stopped it."""
     run, reason = context.run, context.halt.reason
-    left = run.steps.filter(state__in=UNFINISHED).exists()
+    # A slice may end when all is read and nothing has been planned yet: then there is no step, and all is left.
+    left = run.phase == Run.Phase.READING or run.steps.filter(state__in=UNFINISHED).exists()
     if not reason and left:
         return run
+    forget_healths(run.pk)
     run.state, run.code, run.message = _ending(run, reason)
     if not reason:
         run.phase = Run.Phase.ENDED
@@ -540,3 +580,4 @@ def _forget_earlier(run: Run) -> None:
     ended = run.connection.runs.filter(pk__lt=run.pk, kind=Run.Kind.MIGRATION)
     Fetched.objects.filter(run__in=ended).delete()
     Step.objects.filter(run__in=ended).delete()
+    LinksRead.objects.filter(run__in=ended).delete()

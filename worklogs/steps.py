@@ -47,7 +47,6 @@ def _claimed(number: int, owner: str) -> bool:
         "state": Step.State.CLAIMED,
         "owner": owner,
         "lease_until": timezone.now() + lease(),
-        "attempts": F("attempts") + 1,
     }
     try:
         with transaction.atomic():
@@ -60,6 +59,12 @@ def give_back(step: Step, after_seconds: float = 0) -> None:
     """The step is anybody's again, not before so many seconds have passed."""
     not_before = timezone.now() + timedelta(seconds=after_seconds) if after_seconds else None
     _mine(step).update(state=Step.State.WAITING, owner="", lease_until=None, not_before=not_before)
+
+
+def give_back_failed(step: Step, after_seconds: float = 0) -> None:
+    """The same after a fault: unlike the end of a slice or a wait it counts as a failed attempt."""
+    _mine(step).update(failed_attempts=F("failed_attempts") + 1)
+    give_back(step, after_seconds)
 
 
 def done(step: Step) -> None:

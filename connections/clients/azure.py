@@ -85,10 +85,11 @@ class AzureClient:
                 return list(found.values())
             token = f"&continuationToken={quote(following)}"
 
-    def work_item_ids(self, project_names: Iterable[str]) -> Iterator[list[int]]:
-        """Pages of ascending ids. A query has no continuation and fails over 20,000 results: it goes on by id."""
+    def work_item_ids(self, project_names: Iterable[str], after: int = 0) -> Iterator[list[int]]:
+        """Pages of ascending ids above `after`. A query has no continuation and fails over 20,000 results: it goes
+        on by id."""
         names = list(project_names)
-        last, more = 0, bool(names)
+        last, more = after, bool(names)
         while more:
             page = self._ids_after(last, _in_projects(names))
             more = len(page) >= QUERY_PAGE

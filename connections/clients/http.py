@@ -35,6 +35,8 @@ MAX_BODY = 100_000_000
 RECORDED_CHARACTERS = 20_000
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 DOWN_AFTER_CALLS, DOWN_AFTER_SECONDS = 10, 60.0
+# Failures before so long a silence say nothing of the site as it is now.
+FORGOTTEN_AFTER_SECONDS = 600.0
 WORTH_TELLING_SECONDS = 1.0
 RESERVED_WITHIN = 5.0
 HIDDEN = "•••"
@@ -148,13 +150,43 @@ def _ignore(*_: object) -> None:
     return None
 
 
+class SiteHealth:
+    """Counts failed calls in a row over all threads: ten of them over at least a minute mean down.
+
+    Ten minutes without a call end the row. Whoever asks a site is told that it is down only after a call of his own
+    has failed: what is remembered never stands in for a call.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._first = self._last = 0.0
+
+    def failed(self) -> None:
+        with self._lock:
+            now = self._clock()
+            if not self._failures or now - self._last > FORGOTTEN_AFTER_SECONDS:
+                self._failures, self._first = 0, now
+            self._last = now
+            self._failures += 1
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    @property
+    def is_down(self) -> bool:
+        return self._failures >= DOWN_AFTER_CALLS and self._last - self._first >= DOWN_AFTER_SECONDS
+
+
 @dataclass(frozen=True)
 class Gate:
     """What every call passes: the shared budget, and how its caller waits and counts.
 
     `pause` sleeps and may raise to end a run; `on_call` gets the HTTP method of each request sent;
     `on_wait` gets the seconds and the reason of waits of a second or more; `patience` is how many seconds
-    a call may go on failing or waiting (None: until the site counts as down).
+    a call may go on failing or waiting (None: until the site counts as down); `health` is what is known of the site
+    already, where it outlives the client.
     """
 
     budget: Budget
@@ -162,6 +194,7 @@ class Gate:
     on_call: Callable[[str], None] = _ignore
     on_wait: Callable[[float, str], None] = _ignore
     patience: float | None = None
+    health: SiteHealth | None = None
 
 
 @dataclass(frozen=True)
@@ -172,30 +205,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     exchange: Exchange
-
-
-class SiteHealth:
-    """Counts failed calls in a row over all threads: ten of them over at least a minute mean down."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._failures = 0
-        self._first = self._last = 0.0
-
-    def failed(self) -> None:
-        with self._lock:
-            self._last = self._clock()
-            if not self._failures:
-                self._first = self._last
-            self._failures += 1
-
-    def succeeded(self) -> None:
-        self._failures = 0
-
-    @property
-    def is_down(self) -> bool:
-        return self._failures >= DOWN_AFTER_CALLS and self._last - self._first >= DOWN_AFTER_SECONDS
 
 
 def is_json(data: Any) -> bool:
@@ -267,7 +276,7 @@ class Http:
     ) -> None:
         self.address = address
         self.gate = gate
-        self.health = health or SiteHealth(clock)
+        self.health = health or gate.health or SiteHealth(clock)
         self._timeout = timeout
         self._recognise = recognise
         self._throttled = throttled

@@ -111,18 +111,31 @@ class JiraClient:
 
     def search(self, jql: str, fields: Iterable[str] = ("id",)) -> Iterator[Row]:
         """Issues a bounded JQL finds, once each. The index lags some seconds behind writes."""
-        body: Row = {"jql": jql, "fields": list(fields), "maxResults": SEARCH_PAGE}
         seen: set[str] = set()
+        for rows, _ in self.search_pages(jql, fields):
+            yield from (row for row in rows if row["id"] not in seen)
+            seen.update(row["id"] for row in rows)
+
+    def search_pages(
+        self, jql: str, fields: Iterable[str] = ("id",), token: str = ""
+    ) -> Iterator[tuple[list[Row], str]]:
+        """The same by pages, each with the token that the next one is asked for by, "" after the last.
+
+        Begins with the page of `token`; a page may repeat issues of another.
+        """
+        body: Row = {"jql": jql, "fields": list(fields), "maxResults": SEARCH_PAGE}
         while True:
+            if token:
+                body["nextPageToken"] = token
             page = self._read("POST", "/search/jql", "POST search", json=body, well_formed=_has("issues"))
-            yield from (row for row in page["issues"] if row["id"] not in seen)
-            seen.update(row["id"] for row in page["issues"])
-            token = page.get("nextPageToken")
-            if page.get("isLast", not token):
+            following = page.get("nextPageToken") or ""
+            if page.get("isLast", not following):
+                yield page["issues"], ""
                 return
-            if not token or token == body.get("nextPageToken"):
+            if following in ("", token):
                 raise self._incomplete("search result")
-            body["nextPageToken"] = token
+            token = following
+            yield page["issues"], token
 
     def issues(self, ids_or_keys: Iterable[str | int], fields: Iterable[str] = ("id",)) -> list[Row]:
         """Issues by id or key, old keys of moved issues included. Unknown and invisible ones are absent."""

@@ -27,6 +27,15 @@ IDS_PER_ALTERNATIVE = 10
 ROUND_LENGTH = 50
 READINGS = 6
 SECOND = timedelta(seconds=1)
+WHOLE_NUMBERS = (
+    "workItemId",
+    "length",
+    "billableLength",
+    "WorkItemId",
+    "PeriodLength",
+    "BillablePeriodLength",
+)
+WHOLE = re.compile(r"\s*(-?\d{1,18})(?:\.0+)?\s*", re.ASCII)
 
 VERSION = re.compile(r"(?:^|/)v(\d+\.\d+(?:-beta)?)(?=/|$)", re.IGNORECASE)
 API_PATH = re.compile(
@@ -246,14 +255,14 @@ class SevenPaceClient:
         ):
             yield [row for row in page if _within(_wall(row), after, before)]
 
-    def worklogs_of(self, work_item_ids: Iterable[int]) -> list[Row]:
-        """All rows on these work items, in calls of 100 ids, the most REST takes."""
-        found: dict[str, Row] = {}
+    def worklogs_of(self, work_item_ids: Iterable[int]) -> Iterator[list[Row]]:
+        """Pages of all rows on these work items, in calls of 100 ids, the most REST takes.
+
+        Complete only when the iterator ends by itself, like a window.
+        """
         for ids in batched(dict.fromkeys(work_item_ids), IDS_PER_CALL):
             filters = f"&$workItemIds={','.join(map(str, ids))}"
-            for page in self._pages("workLogs/all", filters, _among("workItemId", ids)):
-                found.update((row["id"], row) for row in page)
-        return list(found.values())
+            yield from self._pages("workLogs/all", filters, _among("workItemId", ids))
 
     def odata_between(self, start: datetime | None, end: datetime | None) -> Iterator[list[Row]]:
         """Pages of workLogsOnly rows with start <= Timestamp < end, in aware UTC times."""
@@ -266,20 +275,21 @@ class SevenPaceClient:
         answer = self._odata("GET", "workLogsOnly", options)
         yield from self._linked(answer, options, lambda row: _within(_instant(row), start, end))
 
-    def odata_of(self, work_item_ids: Iterable[int]) -> list[Row]:
-        """All workLogsOnly rows on up to 200 work items, by one long query."""
+    def odata_of(self, work_item_ids: Iterable[int]) -> Iterator[list[Row]]:
+        """Pages of all workLogsOnly rows on up to 200 work items, by one long query."""
         ids = list(dict.fromkeys(work_item_ids))
         if not ids:
-            return []
+            return
         if not self._in_refused:
             try:
-                return self._queried(f"$filter=WorkItemId in ({','.join(map(str, ids))})", ids)
+                yield from self._queried(f"$filter=WorkItemId in ({','.join(map(str, ids))})", ids)
             except SiteError as error:
                 if error.status != 400 or _code(error):
                     raise
-        rows = self._by_alternatives(ids)
+            else:
+                return
+        yield from self._by_alternatives(ids)
         self._in_refused = True
-        return rows
 
     def try_worklogs(self) -> None:
         """Asks for one row of the whole organisation; SiteError says what is missing."""
@@ -297,17 +307,14 @@ class SevenPaceClient:
             rows = self._rest(path, f"&$count={REST_PAGE}&$skip={reading.skip}{filters}")
             yield self._only(reading.take(self._rows(rows, "id")), wanted)
 
-    def _by_alternatives(self, ids: list[int]) -> list[Row]:
-        found: dict[str, Row] = {}
+    def _by_alternatives(self, ids: list[int]) -> Iterator[list[Row]]:
         for some in batched(ids, IDS_PER_ALTERNATIVE):
             either = " or ".join(f"WorkItemId eq {number}" for number in some)
-            found.update((row["Id"], row) for row in self._queried(f"$filter={either}", some))
-        return list(found.values())
+            yield from self._queried(f"$filter={either}", some)
 
-    def _queried(self, options: str, ids: Iterable[int]) -> list[Row]:
+    def _queried(self, options: str, ids: Iterable[int]) -> Iterator[list[Row]]:
         first = self._odata("POST", "workLogsOnly/$query", options)
-        pages = self._linked(first, options, _among("WorkItemId", ids))
-        return [row for page in pages for row in page]
+        yield from self._linked(first, options, _among("WorkItemId", ids))
 
     def _linked(self, answer: Answer, options: str, wanted: Callable[[Row], bool]) -> Iterator[list[Row]]:
         seen: set[str] = set()
@@ -352,7 +359,7 @@ class SevenPaceClient:
     def _rows(self, rows: Any, key: str) -> list[Row]:
         if not isinstance(rows, list) or any(not isinstance(row, dict) or not row.get(key) for row in rows):
             raise self._broken("a page came without rows, or with rows that carry no id")
-        return rows
+        return [_with_whole_numbers(row) for row in rows]
 
     def _only(self, rows: list[Row], wanted: Callable[[Row], bool]) -> list[Row]:
         """Drops what was not asked for: 7pace ignores a parameter it does not know and answers with everything."""
@@ -360,6 +367,12 @@ class SevenPaceClient:
         with self._lock:
             self.ignored_rows += len(rows) - len(kept)
         return kept
+
+    def take_ignored(self) -> int:
+        """How many rows were dropped since this was last asked."""
+        with self._lock:
+            ignored, self.ignored_rows = self.ignored_rows, 0
+        return ignored
 
     def _broken(self, what: str) -> SiteError:
         site = self._http.site
@@ -415,6 +428,18 @@ def _code(error: SiteError) -> str:
         return next((code for code in REMEDIES if code in str(body)), "")
     code = envelope.get("errorCode") or envelope.get("code") or ""
     return code if code in REMEDIES else ""
+
+
+def _with_whole_numbers(row: Row) -> Row:
+    """The row with its ids and lengths as int, whether they came as 42, 42.0 or "42"; what is none stays as it is."""
+    return row | {name: _whole(row[name]) for name in WHOLE_NUMBERS if name in row}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    found = WHOLE.fullmatch(value) if isinstance(value, str) else None
+    return int(found[1]) if found else value
 
 
 def _among(key: str, ids: Iterable[int]) -> Callable[[Row], bool]:

@@ -74,6 +74,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LinksRead',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('query', models.TextField()),
+                ('following', models.TextField(blank=True)),
+                ('found', models.JSONField(default=dict)),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links_read', to='worklogs.run')),
+            ],
+            options={
+                'verbose_name_plural': 'links read',
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Entry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -201,7 +215,7 @@ class Migration(migrations.Migration):
                 ('entries', models.PositiveIntegerField(default=0)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('claimed', 'Under way'), ('done', 'Done')], default='waiting', max_length=10)),
                 ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
+                ('failed_attempts', models.PositiveIntegerField(default=0)),
                 ('owner', models.CharField(blank=True, max_length=300)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='worklogs.run')),
