@@ -63,15 +63,15 @@ class JiraSide:
         self.jira.myself()
 
     def standing(self, issue: str) -> list[Worklog]:
-        return [jira_dialect.worklog(row) for row in self.jira.issue_worklogs(issue)]
+        return _addressable(map(jira_dialect.standing, self.jira.issue_worklogs(issue)))
 
     def standing_on(self, issues: Sequence[str]) -> None:  # noqa: ARG002
         return None
 
     def by_id(self, ids: Iterable[str]) -> list[Worklog]:
-        found = []
+        found: list[Worklog] = []
         for part in batched(ids, IDS_A_CALL):
-            found += [jira_dialect.worklog(row) for row in self.jira.worklogs([int(i) for i in part])]
+            found += _addressable(map(jira_dialect.standing, self.jira.worklogs([int(i) for i in part])))
         return found
 
     def seconds_of(self, issues: Mapping[str, str]) -> dict[str, int]:
@@ -101,8 +101,8 @@ class TempoSide:
         found: dict[str, list[Worklog]] = defaultdict(list)
         for part in batched(issues, ISSUES_A_SEARCH):
             for row in self.tempo.search_worklogs(issue_ids=[int(issue) for issue in part]):
-                read = self.read(row)
-                found[read.work].append(read)
+                stands = self._standing(row)
+                found[stands.work].append(stands)
         return found
 
     def by_id(self, ids: Iterable[str]) -> list[Worklog]:
@@ -110,7 +110,7 @@ class TempoSide:
 
     def _one(self, worklog: str) -> Worklog | None:
         try:
-            return self.read(self.tempo.worklog(int(worklog)))
+            return self._standing(self.tempo.worklog(int(worklog)))
         except SiteError as fault:
             if fault.status == 404:
                 return None
@@ -122,7 +122,16 @@ class TempoSide:
         return {row.entry: row.seconds for row in rows if row.entry in issues}
 
     def read(self, row: dict) -> Worklog:
+        """What Tempo has just stored. Raises ValueError where that is no whole worklog."""
         return tempo_dialect.worklog(row, marker_attribute=self.marker_attribute)
+
+    def _standing(self, row: dict) -> Worklog:
+        return tempo_dialect.standing(row, marker_attribute=self.marker_attribute)
+
+
+def _addressable(rows: Iterable[Worklog]) -> list[Worklog]:
+    """Without its id nothing can be said of a worklog, nor done to it."""
+    return [row for row in rows if row.entry]
 
 
 def open_side(connection: Connection, open_: Callable[[Site], Any]) -> Side:

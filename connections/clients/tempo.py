@@ -133,8 +133,9 @@ class TempoClient:
         for _ in range(READINGS):
             try:
                 for row in self._pages("POST", path, {"limit": SEARCH_PAGE}, body):
-                    if row["tempoWorklogId"] not in seen:
-                        seen.add(row["tempoWorklogId"])
+                    number = row.get("tempoWorklogId")
+                    if number is not None and number not in seen:
+                        seen.add(number)
                         yield row
             except _ShiftedError:
                 continue
