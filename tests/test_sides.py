@@ -1,6 +1,5 @@
 """The target side as the engine sees it: rows of others may be odd, and are not all held at once."""
 
-
 from worklogs.sides import JiraSide, TempoSide
 
 

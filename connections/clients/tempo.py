@@ -201,7 +201,7 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
     (
         r"attribute.*(required|mandatory|missing)|(required|mandatory|missing).*attribute",
         "attribute_required",
-        "Name a value for the work attribute in the connection's rules.",
+        "Make the work attribute optional in Tempo.",
     ),
     (
         r"future|hours (per|a) day|max(imum)? (of \d+ )?hours",
