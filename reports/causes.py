@@ -52,8 +52,8 @@ REMEDIES = {
         "Tempo has closed the period or approved the timesheet. Reopen it there; the next run carries what waited."
     ),
     "attribute_required": Remedy(
-        "Tempo asks for a work attribute, which this version cannot fill in. Make it optional in Tempo (Settings > Work "
-        "attributes); the next run carries what waited.",
+        "Tempo asks for a work attribute, which this version cannot fill in. Make it optional in Tempo (Settings > "
+        "Work attributes); the next run carries what waited.",
         CHECK,
     ),
     "entry_invalid": Remedy(

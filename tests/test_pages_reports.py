@@ -649,9 +649,10 @@ def test_the_proof_reads_each_twin_once(contoso, monkeypatch):
     now = {f"w-{contoso.pk}-e1": 5400, f"w-{contoso.pk}-e2": 60}
 
     class Side:
-        def seconds_of(self, issues):
-            assert len(issues) == 3
-            return now
+        def seconds_of(self, copies):
+            asked = list(copies)
+            assert len(asked) == 3
+            return ((one, now.get(one.copy)) for one in asked)
 
     monkeypatch.setattr(balance, "open_side", lambda *_: Side())
     found = balance.proved(contoso)
