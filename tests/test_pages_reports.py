@@ -432,6 +432,19 @@ def test_the_csv_is_the_contracts_and_named_after_its_connection(dana, migrated)
     assert {row["retry"] for row in rows if row["code"] == "conflict"} == {"no"}
 
 
+def test_a_runs_failures_may_be_more_than_a_database_takes_as_values(contoso, migrated):
+    names = [{"entry": f"lost-{number}"} for number in range(300_000)]
+    Run.objects.filter(pk=migrated.pk).update(result={"failures": [*names, {"entry": "e4"}]})
+    migrated.refresh_from_db()
+    assert [entry.entry for entry in downloads.open_failures_of(migrated)] == ["e4"]
+
+
+def test_a_runs_failures_are_gathered_without_their_texts(migrated, django_assert_max_num_queries):
+    with django_assert_max_num_queries(2) as asked:
+        assert {row["entry"] for row in figures.failures(migrated)} == {"e4", "e5", "e6"}
+    assert not any('"values"' in query["sql"] for query in asked)
+
+
 def test_the_csv_is_filtered_like_the_page_and_streamed(dana, migrated):
     response = page(dana, "failures_csv", code="no_permission")
     assert response.streaming
