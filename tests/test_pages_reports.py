@@ -20,7 +20,8 @@ from reports import balance, causes, downloads, failing, migration, reporting
 from reports.balance import Balance, Difference
 from reports.models import Proof
 from worklogs import figures, hours
-from worklogs.models import CarriedHour, Entry, Fetched, Run, RunHours, TwinTrace
+from worklogs.models import CarriedHour, Entry, Fetched, Run, RunHours, Step, TwinTrace
+from worklogs.reading.gone import gone
 
 pytestmark = pytest.mark.django_db
 
@@ -551,6 +552,34 @@ def test_a_run_under_way_has_a_report_of_what_it_did_so_far(dana, contoso):
     shown = text_of(page(dana, "migration", "contoso-to-jca"))
     assert "these are its figures so far" in shown
     assert "Balanced to the second" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "specs", "named"),
+    [
+        ({}, [], ["e1", "e2"]),
+        ({"date_from": "2024-03-16"}, [], ["e2"]),
+        ({"date_from": "2024-03-15", "date_to": "2024-03-15"}, [], ["e1"]),
+        ({}, [{"start": None, "end": "2024-03-15T09:00:00"}], []),
+        ({}, [{"start": None, "end": "2024-01-01T00:00:00"}, {"start": "2024-01-01T00:00:00", "end": None}],
+         ["e1", "e2"]),
+        ({"scope": {"ids": [102]}}, [{"ids": [102, 103]}], ["e2"]),
+        ({"scope": {"projects": ["Contoso"]}}, [{}, {"ids": [101]}], ["e1"]),
+    ],
+)  # fmt: skip
+def test_only_what_the_newest_run_looked_for_is_gone(contoso, options, specs, named):
+    """Outside its scope nothing is known, and what never had a copy leaves none behind."""
+    earlier = a_run(contoso)
+    an_entry(contoso, earlier, "e1")
+    an_entry(contoso, earlier, "e2", work="102", day=date(2024, 3, 16))
+    an_entry(contoso, earlier, "e3", "failed", "no_permission")
+    contoso.options = {**contoso.options, **options}
+    contoso.save()
+    newest = a_run(contoso)
+    for number, spec in enumerate(specs):
+        Step.objects.create(run=newest, kind="read", key=f"{number}", lock=f"{number}", spec=spec)
+    assert [entry.entry for entry in gone(newest)] == named
+    assert not gone(earlier).exists()
 
 
 def test_the_report_as_text_and_as_csv(dana, migrated):

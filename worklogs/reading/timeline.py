@@ -13,6 +13,8 @@ from django.utils import timezone
 from connections.models import Connection, Site
 from connections.wording import day_text, duration_text, short_day_text, wall_clock_text
 from worklogs.models import AuditEntry, Entry, Run, TwinTrace
+from worklogs.reading.gone import gone as not_found
+from worklogs.reading.gone import newest_finished
 
 type Json = Mapping[str, Any]
 
@@ -450,8 +452,5 @@ def _told(rows: Sequence[AuditEntry], entry: Entry, source: Site) -> list[Event]
 
 def _gone_since(entry: Entry) -> Run | None:
     """The newest finished run, where it no longer found the entry at its source."""
-    newest = Run.objects.filter(
-        connection=entry.connection, kind=Run.Kind.MIGRATION, state=Run.State.FINISHED
-    ).defer("result")
-    last = newest.order_by("-id").first()
-    return last if last and entry.seen_by_id and entry.seen_by_id < last.pk else None
+    newest = newest_finished(entry.connection, Run.Kind.MIGRATION)
+    return newest if newest and not_found(newest).filter(pk=entry.pk).exists() else None
