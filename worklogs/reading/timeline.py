@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from connections.models import Connection, Site
 from connections.wording import day_text, duration_text, short_day_text, wall_clock_text
+from worklogs.clock import Note
 from worklogs.models import AuditEntry, Entry, Run, TwinTrace
 from worklogs.reading.gone import gone as not_found
 from worklogs.reading.gone import newest_finished
@@ -29,7 +30,7 @@ LONGEST_DIFF = 4_000
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A start of work as its own side had it, and the instant; `note` tells of a clock change."""
+    """A start of work as its own side had it, and the instant; `note` is a sentence about a clock change."""
 
     day: date
     start: time
@@ -109,7 +110,7 @@ def _when(kept: Json) -> When | None:
         str(moment.get("zone") or ""),
         _instant(moment.get("instant")),
         end.time(),
-        moment.get("note", ""),
+        Note(moment.get("note") or "").in_words,
     )
 
 
