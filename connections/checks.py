@@ -370,17 +370,16 @@ def _ask_tempo(case: Examination, client: TempoClient) -> None:
 
 
 def _ask_required_attributes(case: Examination, attributes: list[dict[str, Any]]) -> None:
-    """A value comes from the rules or, between two Tempos, from the other side's entry."""
+    """No run sets a value by the rules yet: between two Tempos the other side's entry may bring one, else none has."""
     other = case.connection.left if case.end == case.connection.right else case.connection.right
+    good = None if other.kind == Site.Kind.TEMPO else False
     for attribute in attributes:
-        names = {attribute.get("key", ""), attribute.get("name", "")}
-        if not attribute.get("required") or case.site.marker_attribute in names:
+        key = attribute.get("key")
+        if not attribute.get("required") or (key and key == case.site.marker_attribute):
             continue
-        given = bool(names & case.options.rules.attributes.keys())
-        good = True if given else None if other.kind == Site.Kind.TEMPO else False
         remedy = (
-            f'Give it a value: [connection.rules] attributes = {{ "{attribute.get("key")}" = "..." }}, or make it '
-            "optional: Tempo > Settings > Work attributes."
+            "Make it optional: Tempo > Settings > Work attributes. Until then every entry without a value for it "
+            f'("{key}") waits with attribute_required: this version sets no attribute by [connection.rules] yet.'
         )
         case.note(f'required attribute "{attribute.get("name")}"', good, "every entry written", remedy)
 
@@ -388,10 +387,12 @@ def _ask_required_attributes(case: Examination, attributes: list[dict[str, Any]]
 def _ask_marker_attribute(case: Examination, attributes: list[dict[str, Any]]) -> None:
     if not (wanted := case.site.marker_attribute):
         return
-    found = [each for each in attributes if wanted in (each.get("key"), each.get("name"))]
-    good = any(each.get("type") == "INPUT_FIELD" for each in found)
+    fields = [each for each in attributes if each.get("type") == "INPUT_FIELD"]
+    good = any(each.get("key") == wanted for each in fields)
     what = f'marker attribute "{wanted}"'
     remedy = "Make one of type input field, Tempo > Settings > Work attributes, or take marker_attribute out."
+    if named := [f'"{each.get("key")}"' for each in fields if each.get("name") == wanted]:
+        remedy = f"That is its name; worklogs bear its key: set marker_attribute = {' or '.join(named)}."
     case.note(what, good, "finding own copies again after a broken call", remedy)
 
 

@@ -4,7 +4,7 @@ The source is what was last read of it, the target what stands there now: a copy
 breaks the balance, and is named.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -67,10 +67,13 @@ class Balance:
 def proved(connection: Connection) -> Balance:
     """The balance with the target read now. Raises SiteError where it cannot be read, TokenError."""
     side = open_side(connection, open_client)
-    twins = _twins(connection)
-    now = side.seconds_of({twin.copy: twin.issue for twin in twins}) if twins else {}
-    terms = hours.terms(connection) | {"target_seconds": sum(now.get(twin.copy, 0) for twin in twins)}
-    return replace(_of_terms(terms), differences=tuple(_differences(twins, now)))
+    target, differences = 0, []
+    for twin, seconds in side.seconds_of(_twins(connection)):
+        target += seconds or 0
+        if seconds != twin.seconds:
+            differences.append(Difference(twin.entry, twin.copy, twin.seconds, seconds))
+    terms = hours.terms(connection) | {"target_seconds": target}
+    return replace(_of_terms(terms), differences=tuple(differences))
 
 
 def recorded(connection: Connection) -> Balance:
@@ -83,20 +86,16 @@ def _of_terms(terms: Mapping[str, int]) -> Balance:
     return Balance(source, target, skipped, failed, parked, rounding)
 
 
-def _twins(connection: Connection) -> list[Twin]:
+def _twins(connection: Connection) -> Iterator[Twin]:
+    """Those of one issue one after the other."""
     carried = (
         Entry.objects.filter(connection=connection, standing__in=hours.CARRIED).order_by().values("entry")
     )
-    traces = TwinTrace.objects.filter(connection=connection, left_id__in=carried).order_by("id")
-    rows = traces.values_list("left_id", "right_id", "right_issue", "stored_seconds")
-    return [Twin(*row) for row in rows]
-
-
-def _differences(twins: Iterable[Twin], now: Mapping[str, int]) -> Iterator[Difference]:
-    for twin in twins:
-        seconds = now.get(twin.copy)
-        if seconds != twin.seconds:
-            yield Difference(twin.entry, twin.copy, twin.seconds, seconds)
+    traces = TwinTrace.objects.filter(connection=connection, left_id__in=carried)
+    rows = traces.order_by("right_issue", "id").values_list(
+        "left_id", "right_id", "right_issue", "stored_seconds"
+    )
+    return (Twin(*row) for row in rows.iterator())
 
 
 def text(balance: Balance) -> str:

@@ -52,7 +52,8 @@ REMEDIES = {
         "Tempo has closed the period or approved the timesheet. Reopen it there; the next run carries what waited."
     ),
     "attribute_required": Remedy(
-        "Tempo asks for a work attribute. Give it a value in the connection's rules, or make it optional in Tempo.",
+        "Tempo asks for a work attribute, which this version cannot fill in. Make it optional in Tempo (Settings > "
+        "Work attributes); the next run carries what waited.",
         CHECK,
     ),
     "entry_invalid": Remedy(

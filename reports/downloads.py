@@ -22,19 +22,19 @@ def open_failures(connection: Connection) -> QuerySet[Entry]:
     return Entry.objects.filter(connection=connection, standing__in=OPEN).order_by("code", "id")
 
 
-def open_failures_of(run: Run) -> QuerySet[Entry]:
-    """What failed or was parked at the end of this run and is still open."""
-    entries = [row["entry"] for row in figures.of(run)["failures"]]
-    return open_failures(run.connection).filter(entry__in=entries)
+def open_failures_of(run: Run) -> Iterator[Entry]:
+    """What failed or was parked at the end of this run and is still open.
 
-
-def as_csv(failures: Iterable[Entry]) -> str:
-    """UTF-8 with BOM, RFC 4180, cells safe for spreadsheets."""
-    return "".join(csv_lines(failures))
+    The run's own list names them, even where a later run has forgotten what this one fetched. It may be longer
+    than a database takes as values.
+    """
+    named = {row["entry"] for row in figures.of(run)["failures"]}
+    rows = open_failures(run.connection).select_related("connection")
+    return (entry for entry in rows.iterator() if entry.entry in named)
 
 
 def csv_lines(failures: Iterable[Entry]) -> Iterator[str]:
-    """The same line by line, to be sent while it is read."""
+    """UTF-8 with BOM, RFC 4180, cells safe for spreadsheets; line by line, to be sent while it is read."""
     yield from spreadsheet.lines(COLUMNS, (_cells(entry) for entry in failures))
 
 

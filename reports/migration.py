@@ -5,9 +5,10 @@ import io
 from typing import Any
 
 from connections.models import Site
-from reports import balance, queries
+from reports import balance
 from worklogs import figures
 from worklogs.models import Run
+from worklogs.reading.gone import gone as not_found
 from worklogs.spreadsheet import guarded
 
 type Json = dict[str, Any]
@@ -72,7 +73,7 @@ def _missing(result: Json) -> str:
 
 
 def _gone(run: Run) -> str:
-    gone = queries.gone(run).values_list("entry", flat=True)
+    gone = not_found(run).values_list("entry", flat=True)
     if not gone:
         return ""
     lines = [f"No longer found at the source, their copies stay ({len(gone)}):"]

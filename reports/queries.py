@@ -208,12 +208,3 @@ def samples(causes: Iterable[Cause], connection: Connection | None) -> dict[tupl
 
 def newest_runs(connection: Connection) -> list[Run]:
     return list(connection.runs.defer("result").order_by("-id")[:RUNS_LISTED])
-
-
-def gone(run: Run) -> QuerySet[Entry]:
-    """Entries that the connection's newest run no longer found at their source: their copies stay. Of an earlier run
-    nobody can tell any more."""
-    ended = run.connection.runs.filter(state=Run.State.FINISHED, kind=run.kind).order_by("-id")
-    if ended.values_list("pk", flat=True).first() != run.pk:
-        return Entry.objects.none()
-    return Entry.objects.filter(connection=run.connection, seen_by__lt=run.pk).order_by("id")

@@ -15,6 +15,7 @@ from reports.queries import Line
 from worklogs import figures, hours
 from worklogs.models import Run, RunHours
 from worklogs.reading import runs as run_reading
+from worklogs.reading.gone import gone as not_found
 
 # Rows of each list on the screen and in print; the text and the CSV have all of them.
 ROWS = 50
@@ -153,7 +154,7 @@ def _some(rows: Sequence[Any], most: int, *, of: int = 0) -> Some:
 
 
 def _gone(run: Run, most: int) -> Some:
-    rows = queries.gone(run)
+    rows = not_found(run)
     found = list(rows.defer(*queries.UNSHOWN)[: most + 1])
     return Some(found[:most], rows.count() if len(found) > most else len(found))
 

@@ -209,13 +209,18 @@ def test_alices_token_must_open_alices_account(sandbox):
     assert hers.last_check_state == Token.Check.REFUSED
 
 
-def test_an_attribute_tempo_requires_must_have_a_value(sandbox):
+def test_entries_wait_for_an_attribute_that_tempo_requires(sandbox):
+    """No rule helps: a value that is named in them is not sent yet."""
     account = TempoAttribute("_Account_", "Account", "ACCOUNT", required=True)
     sandbox.world.tempo["jca-tempo"].attributes["_Account_"] = account
-    assert ("jca-tempo", 'required attribute "Account"') in lacking(checked("to-tempo"))
     connection = Connection.objects.get(name="to-tempo")
     connection.options = {**connection.options, "rules": {"attributes": {"_Account_": "INTERNAL"}}}
     connection.save()
+    found = next(each for each in checked("to-tempo").checks if each.what == 'required attribute "Account"')
+    assert found.state is State.MISSING
+    assert "attribute_required" in found.remedy
+    assert found.remedy.startswith("Make it optional")
+    account.required = False
     assert checked("to-tempo").status == 0
 
 
@@ -230,6 +235,17 @@ def test_the_marker_attribute_must_be_an_input_field(sandbox, kind, state):
         )
     found = next(each for each in checked("to-tempo").checks if each.what == 'marker attribute "_Twinlog_"')
     assert found.state is state
+
+
+def test_the_marker_attribute_is_told_by_its_key_and_not_by_its_name(sandbox):
+    """Worklogs are written and read by the key: by the name no marker would ever be recognised."""
+    Site.objects.filter(name="jca-tempo").update(marker_attribute="Twinlog")
+    sandbox.world.tempo["jca-tempo"].attributes["_Twinlog_"] = TempoAttribute(
+        "_Twinlog_", "Twinlog", "INPUT_FIELD"
+    )
+    found = next(each for each in checked("to-tempo").checks if each.what == 'marker attribute "Twinlog"')
+    assert found.state is State.MISSING
+    assert 'set marker_attribute = "_Twinlog_"' in found.remedy
 
 
 def test_reading_everybodys_worklogs_needs_a_role(sandbox):

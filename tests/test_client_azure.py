@@ -211,6 +211,12 @@ def test_a_person_is_known_by_mail_else_by_an_account_that_is_one(httpserver, cl
     assert client.identities([ALICE.upper()]) == ({ALICE.upper(): identity} if identity else {})
 
 
+def test_a_row_without_an_id_is_nobody(httpserver, client):
+    rows = [{"id": None}, {"id": 7}, {}, person(BOB, Mail="bob@example.com")]
+    httpserver.expect_request("/azure/contoso/_apis/identities").respond_with_json({"value": rows})
+    assert client.identities([BOB]).keys() == {BOB}
+
+
 def test_people_are_asked_for_a_hundred_at_a_time(httpserver, client):
     sizes = []
 

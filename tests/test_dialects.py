@@ -270,6 +270,42 @@ def test_a_jira_worklog_is_read_with_its_marker_and_in_the_zone_asked_for():
     assert (entry.text, entry.marker, entry.billable) == ("", "e-1", None)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"started": None},
+        {"started": "yesterday"},
+        {"started": "2024-03-15T20:00:00"},
+        {"author": None},
+        {"author": "Alice"},
+        {"issueId": None},
+        {"timeSpentSeconds": None},
+        {"timeSpentSeconds": "1h"},
+        {"comment": None},
+        {"comment": ["no document"]},
+        {"comment": {"content": ["no node", {"type": ["odd"], "attrs": 1, "content": 2, "text": None}]}},
+        {"properties": None},
+        {"properties": [None, "twinlog"]},
+        {"updated": None},
+    ],
+)
+def test_whatever_somebody_elses_jira_row_lacks_the_rest_is_read(changes):
+    """No field of a worklog is promised: one odd row must not end the run that meets it."""
+    row = {"id": "100", "issueId": "10001", "started": "2024-03-15T20:00:00.000-0500", "timeSpentSeconds": 60}
+    entry = jira.standing({**row, **changes})
+    assert (entry.entry, entry.text, entry.marker) == ("100", "", "")
+    assert (entry.moment is None) == ("started" in changes)
+    assert jira.standing({}).moment is None
+
+
+def test_an_answer_to_our_own_write_has_a_start():
+    """What was stored cannot be agreed on without it: the write is looked for instead."""
+    with pytest.raises(ValueError, match="without a start"):
+        jira.worklog({"id": "100"})
+    with pytest.raises(ValueError, match="without a start"):
+        tempo.worklog({"tempoWorklogId": 126})
+
+
 def test_jiras_zone_of_answering_is_no_edit():
     row = {"id": "1", "issueId": "2", "timeSpentSeconds": 60}
     east = jira.worklog({**row, "started": "2024-03-15T14:30:00.000+0530"})
@@ -329,6 +365,32 @@ def test_a_tempo_worklog_is_read_by_its_wall_clock_and_never_by_tempos_guess():
     assert entry.moment == from_wall(datetime(2024, 3, 15, 9, 0), BERLIN)
     assert (entry.seconds, entry.billable, entry.text) == (61, 0, "a\nb")
     assert (entry.marker, entry.attributes) == ("e-1", (("_N_", "0"),))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"startDate": None},
+        {"startDate": "15.03.2024"},
+        {"startTime": "nine"},
+        {"startTime": None},
+        {"author": None},
+        {"issue": None},
+        {"timeSpentSeconds": None},
+        {"billableSeconds": "none"},
+        {"description": None},
+        {"attributes": None},
+        {"attributes": {"values": [None, {"value": "without a key"}, {"key": None, "value": 1}]}},
+    ],
+)
+def test_whatever_somebody_elses_tempo_row_lacks_the_rest_is_read(changes):
+    entry = tempo.standing({**TEMPO_ROW, **changes}, BERLIN, "_Twinlog_")
+    assert entry.entry == "126"
+    unreadable = changes.keys() & {"startDate", "startTime"} and changes != {"startTime": None}
+    assert (entry.moment is None) == bool(unreadable)
+    assert (entry.marker, entry.attributes) == (
+        ("", ()) if "attributes" in changes else ("e-1", (("_N_", "0"),))
+    )
 
 
 @pytest.mark.parametrize(

@@ -569,6 +569,15 @@ def test_no_secret_is_ever_recorded(server, time, budget, auth):
         assert "•••" in kept
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "x-unheard-of", "base64", "iso-8859-1"])
+def test_an_answer_may_claim_any_charset(server, site, charset):
+    """JSON is UTF-8; what a proxy in between calls it must not end the run."""
+    server.replies.append(reply(200, '{"id": "é"}', Content_Type=f"text/html; charset={charset}"))
+    answer = read(site)
+    assert answer.data == {"id": "é"}
+    assert answer.exchange.response_body in ({"id": "é"}, '{"id": "é"}')
+
+
 def test_the_record_holds_what_was_said_and_long_answers_are_cut(server, site):
     server.replies = [ok({"text": "x" * 30_000})]
     exchange = read(site, query={"startAt": 0, "key": ["a b", "c"]}).exchange

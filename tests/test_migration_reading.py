@@ -173,3 +173,18 @@ def test_a_person_with_another_zone_keeps_his_own_clock(twinlog, contoso, serve)
     assert "[7pace — Bob Jones on 2024-07-01]" in contoso.copy(bobs).text
     twinlog.migrate("contoso-to-jca-tempo")
     assert [row.started for row in contoso.tempo.worklogs.values()] == [bobs.timestamp] * 2
+
+
+def test_a_clock_change_is_logged_on_what_was_written(twinlog, contoso, serve):
+    """An auditor reads beside each write how an hour that was repeated or skipped was understood."""
+    for start in ("2024-03-31T02:30:00", "2024-10-27T02:30:00", "2024-05-01T09:00:00"):
+        contoso.log(ALICE, 1, start)
+    sandbox = serve(contoso.world)
+    twinlog.set_up(sandbox, sandbox.toml("contoso-to-jca"))
+    twinlog.migrate()
+    reasons = dict(twinlog.rows("SELECT day, reason FROM worklogs_auditentry"))
+    assert {str(day): reason for day, reason in reasons.items()} == {
+        "2024-03-31": "Summer time skips this hour; it is read with the offset before the change.",
+        "2024-05-01": "",
+        "2024-10-27": "The change to winter time repeats this hour; the first of the two is meant.",
+    }

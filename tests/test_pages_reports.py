@@ -20,7 +20,8 @@ from reports import balance, causes, downloads, failing, migration, reporting
 from reports.balance import Balance, Difference
 from reports.models import Proof
 from worklogs import figures, hours
-from worklogs.models import CarriedHour, Entry, Fetched, Run, RunHours, TwinTrace
+from worklogs.models import CarriedHour, Entry, Fetched, Run, RunHours, Step, TwinTrace
+from worklogs.reading.gone import gone
 
 pytestmark = pytest.mark.django_db
 
@@ -432,6 +433,19 @@ def test_the_csv_is_the_contracts_and_named_after_its_connection(dana, migrated)
     assert {row["retry"] for row in rows if row["code"] == "conflict"} == {"no"}
 
 
+def test_a_runs_failures_may_be_more_than_a_database_takes_as_values(contoso, migrated):
+    names = [{"entry": f"lost-{number}"} for number in range(300_000)]
+    Run.objects.filter(pk=migrated.pk).update(result={"failures": [*names, {"entry": "e4"}]})
+    migrated.refresh_from_db()
+    assert [entry.entry for entry in downloads.open_failures_of(migrated)] == ["e4"]
+
+
+def test_a_runs_failures_are_gathered_without_their_texts(migrated, django_assert_max_num_queries):
+    with django_assert_max_num_queries(2) as asked:
+        assert {row["entry"] for row in figures.failures(migrated)} == {"e4", "e5", "e6"}
+    assert not any('"values"' in query["sql"] for query in asked)
+
+
 def test_the_csv_is_filtered_like_the_page_and_streamed(dana, migrated):
     response = page(dana, "failures_csv", code="no_permission")
     assert response.streaming
@@ -539,6 +553,34 @@ def test_a_run_under_way_has_a_report_of_what_it_did_so_far(dana, contoso):
     assert "these are its figures so far" in shown
     assert "The hours are counted when the run ends" in shown
     assert "alanced" not in shown + migration.text(run)
+
+
+@pytest.mark.parametrize(
+    ("options", "specs", "named"),
+    [
+        ({}, [], ["e1", "e2"]),
+        ({"date_from": "2024-03-16"}, [], ["e2"]),
+        ({"date_from": "2024-03-15", "date_to": "2024-03-15"}, [], ["e1"]),
+        ({}, [{"start": None, "end": "2024-03-15T09:00:00"}], []),
+        ({}, [{"start": None, "end": "2024-01-01T00:00:00"}, {"start": "2024-01-01T00:00:00", "end": None}],
+         ["e1", "e2"]),
+        ({"scope": {"ids": [102]}}, [{"ids": [102, 103]}], ["e2"]),
+        ({"scope": {"projects": ["Contoso"]}}, [{}, {"ids": [101]}], ["e1"]),
+    ],
+)  # fmt: skip
+def test_only_what_the_newest_run_looked_for_is_gone(contoso, options, specs, named):
+    """Outside its scope nothing is known, and what never had a copy leaves none behind."""
+    earlier = a_run(contoso)
+    an_entry(contoso, earlier, "e1")
+    an_entry(contoso, earlier, "e2", work="102", day=date(2024, 3, 16))
+    an_entry(contoso, earlier, "e3", "failed", "no_permission")
+    contoso.options = {**contoso.options, **options}
+    contoso.save()
+    newest = a_run(contoso)
+    for number, spec in enumerate(specs):
+        Step.objects.create(run=newest, kind="read", key=f"{number}", lock=f"{number}", spec=spec)
+    assert [entry.entry for entry in gone(newest)] == named
+    assert not gone(earlier).exists()
 
 
 def test_the_report_as_text_and_as_csv(dana, migrated):
@@ -650,9 +692,10 @@ def test_the_proof_reads_each_twin_once(contoso, monkeypatch):
     now = {f"w-{contoso.pk}-e1": 5400, f"w-{contoso.pk}-e2": 60}
 
     class Side:
-        def seconds_of(self, issues):
-            assert len(issues) == 3
-            return now
+        def seconds_of(self, copies):
+            asked = list(copies)
+            assert len(asked) == 3
+            return ((one, now.get(one.copy)) for one in asked)
 
     monkeypatch.setattr(balance, "open_side", lambda *_: Side())
     found = balance.proved(contoso)

@@ -785,9 +785,30 @@ def test_rows_of_any_age_can_be_shown(dana, migration):
 def test_an_entry_gone_from_its_source_says_since_when(dana, migration):
     entry = an_entry(migration, a_run(migration), "e1")
     newest = a_run(migration)
+    assert "No longer found at the source" not in page(dana, "entry", entry.pk)
+    TwinTrace.objects.create(
+        connection=migration, left_id="e1", right_id="90210", right_site="jca", right_issue="10001",
+        origin="left", source_digest="d", agreed=values("90210"), agreed_digest="d", stored_seconds=5400,
+    )  # fmt: skip
     shown = page(dana, "entry", entry.pk)
     assert "No longer found at the source" in shown
     assert f"run {newest.pk}" in shown
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        ("repeated", "The change to winter time repeats this hour"),
+        ("skipped", "Summer time skips this hour"),
+    ],
+)
+def test_an_hour_the_clock_change_touched_is_named_on_the_entrys_page(dana, migration, note, words):
+    moment = {**values()["moment"], "note": note}
+    entry = an_entry(migration, a_run(migration), values=values(moment=moment))
+    assert words in page(dana, "entry", entry.pk)
+    entry.values = values()
+    entry.save()
+    assert words not in page(dana, "entry", entry.pk)
 
 
 def test_one_entry_asks_few_questions(dana, told, django_assert_max_num_queries):

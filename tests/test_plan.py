@@ -589,3 +589,19 @@ def test_a_refusal_is_not_an_exception():
     assert refuse.code
     assert refuse.message
     assert refuse.hint
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_standing_row_that_nobody_can_read_matches_nothing(policy):
+    """Somebody else's worklog without start, author or issue is no lookalike and no write of ours."""
+    one = mapped(work(), policy)
+    odd = [
+        stored(one.copy, "1", policy, marker="", moment=None),
+        stored(one.copy, "2", policy, marker="", person=Person(), text="Fixed the pump"),
+        Worklog("3", "", Person(), None, 0),
+    ]
+    assert plan_issue([one], odd, (), policy) == [Create(one)]
+    assert find_written([one.copy], odd, (), policy) == {}
+    agreed = Agreed("1", "10001", "", odd[0].digest)
+    again = plan_issue([replace(one, agreed=agreed)], odd, (), policy)
+    assert [type(action) for action in again] == [Update]

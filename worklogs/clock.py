@@ -16,6 +16,18 @@ class Note(StrEnum):
     REPEATED = "repeated"
     SKIPPED = "skipped"
 
+    @property
+    def in_words(self) -> str:
+        """A sentence for the entry's page and its audit."""
+        return _IN_WORDS[self]
+
+
+_IN_WORDS = {
+    Note.NONE: "",
+    Note.REPEATED: "The change to winter time repeats this hour; the first of the two is meant.",
+    Note.SKIPPED: "Summer time skips this hour; it is read with the offset before the change.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:

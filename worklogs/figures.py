@@ -9,6 +9,10 @@ from worklogs.models import AuditEntry, Entry, Fetched, Run
 type Json = dict[str, Any]
 
 COUNTED = ("created", "updated", "deleted", "linked", "unchanged", "skipped", "parked", "failed")
+# What a failure tells, of an entry and of an audit row alike. Their texts are left where they are.
+SHOWN = (
+    "entry", "site", "work", "issue_key", "person_email", "person_name", "day", "seconds", "code", "message", "hint",
+)  # fmt: skip
 
 
 def of(run: Run) -> Json:
@@ -51,12 +55,17 @@ def missing_people(run: Run) -> list[str]:
 
 def failures(run: Run) -> list[Json]:
     """What is failed or parked at the end of the run, tried in it or not."""
-    planned = _planned_failures(run)
-    named = {row.entry for row in planned}
-    open_now = open_failures(run).order_by().defer("values")
-    standing = [entry for entry in open_now if entry.entry not in named]
-    rows: list[Entry | AuditEntry] = [*planned, *standing]
-    return [_failure(row) for row in sorted(rows, key=lambda row: (row.code, row.entry))]
+    planned = [
+        _failure(row, parked=row["action"] == AuditEntry.Action.PARK)
+        for row in _planned_failures(run).values(*SHOWN, "action").iterator()
+    ]
+    named = {row["entry"] for row in planned}
+    standing = (
+        _failure(row, parked=row["standing"] == Entry.Standing.PARKED)
+        for row in open_failures(run).values(*SHOWN, "standing").iterator()
+        if row["entry"] not in named
+    )
+    return sorted([*planned, *standing], key=lambda row: (row["code"], row["entry"]))
 
 
 def open_failures(run: Run) -> QuerySet[Entry]:
@@ -67,27 +76,25 @@ def open_failures(run: Run) -> QuerySet[Entry]:
     )
 
 
-def _planned_failures(run: Run) -> list[AuditEntry]:
+def _planned_failures(run: Run) -> QuerySet[AuditEntry]:
     """What a dry run found anew; failures that stand as they stood have no row in its plan."""
     if not run.is_dry:
-        return []
-    rows = run.audit.filter(action__in=("refuse", "park"))
-    return list(rows.defer("source", "before", "after", "exchange"))
+        return run.audit.none()
+    return run.audit.filter(action__in=(AuditEntry.Action.REFUSE, AuditEntry.Action.PARK))
 
 
-def _failure(row: Entry | AuditEntry) -> Json:
-    parked = row.standing == "parked" if isinstance(row, Entry) else row.action == "park"
+def _failure(row: Json, *, parked: bool) -> Json:
     return {
-        "entry": row.entry,
-        "site": row.site,
-        "work_item": int(row.work) if row.work.isdecimal() else None,
-        "issue": row.issue_key or None,
-        "person": row.person_email or row.person_name or None,
-        "date": row.day.isoformat() if row.day else None,
-        "seconds": row.seconds,
-        "code": row.code,
-        "message": row.message,
-        "hint": row.hint,
+        "entry": row["entry"],
+        "site": row["site"],
+        "work_item": int(row["work"]) if row["work"].isdecimal() else None,
+        "issue": row["issue_key"] or None,
+        "person": row["person_email"] or row["person_name"] or None,
+        "date": row["day"].isoformat() if row["day"] else None,
+        "seconds": row["seconds"],
+        "code": row["code"],
+        "message": row["message"],
+        "hint": row["hint"],
         "parked": parked,
     }
 

@@ -212,7 +212,7 @@ SETTLING = (
 
 def _described(context: Context, result: Result, now: datetime) -> AuditEntry:
     row = _audit(context, result.source, result.place, result.action, now)
-    row.reason = result.reason
+    row.reason = _with_clock_change(result.reason, result.source)
     row.twin = result.stored.entry if result.stored else ""
     row.after = result.stored.to_json() if result.stored else None
     row.before = result.before.to_json() if result.before else None
@@ -220,8 +220,13 @@ def _described(context: Context, result: Result, now: datetime) -> AuditEntry:
     if isinstance(result.why, Refuse):
         row.code, row.message, row.hint = result.why.code, result.why.message, result.why.hint
     elif isinstance(result.why, Skip):
-        row.reason = result.why.reason
+        row.reason = _with_clock_change(result.why.reason, result.source)
     return row
+
+
+def _with_clock_change(reason: str, source: Worklog) -> str:
+    note = source.moment.note.in_words if source.moment else ""
+    return " ".join(part for part in (reason, note) if part)
 
 
 def _audit(

@@ -14,7 +14,10 @@ HINTS = {
     "author_not_allowed": "Let this person log work in the project, or replace the personal token, then run again.",
     "author_inactive": "Reactivate the account, or pair the person with another one.",
     "period_closed": "Reopen the period or the timesheet in Tempo, then run again.",
-    "attribute_required": "Name a value for the required work attribute, or make it optional in Tempo.",
+    "attribute_required": (
+        "Make the work attribute optional in Tempo (Settings > Work attributes); the entry waits until then. "
+        "This version cannot give it a value."
+    ),
     "entry_invalid": "Correct the entry at its source; the next run carries it.",
     "text_too_long": 'Shorten the text, or set long_text = "cut".',
     "rate_limited": "Nothing: the next run tries it again.",

@@ -91,7 +91,7 @@ def unfit(source: Worklog, policy: Policy) -> Skip | Refuse | None:
         return Refuse(
             "entry_invalid",
             "The entry belongs to no work item.",
-            "Give it a work item in 7pace, or name an issue for it in the failures list and hand that back.",
+            "Give it a work item in 7pace; the next run carries it.",
         )
     return None
 

@@ -1,9 +1,10 @@
 """The target side of a connection: its worklogs read as Worklog, whichever vendor keeps them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
+from itertools import batched, groupby
+from operator import attrgetter
 from typing import Any, Protocol
 
 from connections.clients.http import SiteError
@@ -17,6 +18,16 @@ from worklogs.worklog import Worklog
 
 ISSUES_A_SEARCH = 50
 IDS_A_CALL = 1000
+
+
+class Copied(Protocol):
+    """A worklog of the target, by its id and issue."""
+
+    @property
+    def copy(self) -> str: ...
+
+    @property
+    def issue(self) -> str: ...
 
 
 class Side(Protocol):
@@ -46,8 +57,11 @@ class Side(Protocol):
     def by_id(self, ids: Iterable[str]) -> list[Worklog]:
         """These worklogs wherever they are; those that are gone or hidden are left out."""
 
-    def seconds_of(self, issues: Mapping[str, str]) -> dict[str, int]:
-        """Seconds of many worklogs in few calls, given each one's issue; those that are gone are left out."""
+    def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
+        """Each with its seconds now, None where it is gone. Copies of one issue come one after the other.
+
+        Reads in few calls, and one part at a time: there may be more than memory should hold.
+        """
 
 
 @dataclass
@@ -63,19 +77,21 @@ class JiraSide:
         self.jira.myself()
 
     def standing(self, issue: str) -> list[Worklog]:
-        return [jira_dialect.worklog(row) for row in self.jira.issue_worklogs(issue)]
+        return _addressable(map(jira_dialect.standing, self.jira.issue_worklogs(issue)))
 
     def standing_on(self, issues: Sequence[str]) -> None:  # noqa: ARG002
         return None
 
     def by_id(self, ids: Iterable[str]) -> list[Worklog]:
-        found = []
+        found: list[Worklog] = []
         for part in batched(ids, IDS_A_CALL):
-            found += [jira_dialect.worklog(row) for row in self.jira.worklogs([int(i) for i in part])]
+            found += _addressable(map(jira_dialect.standing, self.jira.worklogs([int(i) for i in part])))
         return found
 
-    def seconds_of(self, issues: Mapping[str, str]) -> dict[str, int]:
-        return {row.entry: row.seconds for row in self.by_id(issues)}
+    def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
+        for part in batched(copies, IDS_A_CALL):
+            now = {row.entry: row.seconds for row in self.by_id(one.copy for one in part)}
+            yield from ((one, now.get(one.copy)) for one in part)
 
 
 @dataclass
@@ -101,8 +117,8 @@ class TempoSide:
         found: dict[str, list[Worklog]] = defaultdict(list)
         for part in batched(issues, ISSUES_A_SEARCH):
             for row in self.tempo.search_worklogs(issue_ids=[int(issue) for issue in part]):
-                read = self.read(row)
-                found[read.work].append(read)
+                stands = self._standing(row)
+                found[stands.work].append(stands)
         return found
 
     def by_id(self, ids: Iterable[str]) -> list[Worklog]:
@@ -110,19 +126,30 @@ class TempoSide:
 
     def _one(self, worklog: str) -> Worklog | None:
         try:
-            return self.read(self.tempo.worklog(int(worklog)))
+            return self._standing(self.tempo.worklog(int(worklog)))
         except SiteError as fault:
             if fault.status == 404:
                 return None
             raise
 
-    def seconds_of(self, issues: Mapping[str, str]) -> dict[str, int]:
-        standing = self.standing_on(sorted(set(issues.values())))
-        rows = [row for rows in standing.values() for row in rows]
-        return {row.entry: row.seconds for row in rows if row.entry in issues}
+    def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
+        by_issue = (list(group) for _, group in groupby(copies, attrgetter("issue")))
+        for part in batched(by_issue, ISSUES_A_SEARCH):
+            standing = self.standing_on([group[0].issue for group in part])
+            now = {row.entry: row.seconds for rows in standing.values() for row in rows}
+            yield from ((one, now.get(one.copy)) for group in part for one in group)
 
     def read(self, row: dict) -> Worklog:
+        """What Tempo has just stored. Raises ValueError where that is no whole worklog."""
         return tempo_dialect.worklog(row, marker_attribute=self.marker_attribute)
+
+    def _standing(self, row: dict) -> Worklog:
+        return tempo_dialect.standing(row, marker_attribute=self.marker_attribute)
+
+
+def _addressable(rows: Iterable[Worklog]) -> list[Worklog]:
+    """Without its id nothing can be said of a worklog, nor done to it."""
+    return [row for row in rows if row.entry]
 
 
 def open_side(connection: Connection, open_: Callable[[Site], Any]) -> Side:

@@ -87,20 +87,23 @@ def _paragraph(part: str) -> dict[str, Any]:
 def from_document(document: Any) -> str:
     """The reverse of `to_document`; of documents that people wrote, the text of every node in reading order.
 
-    Takes plain strings (API v2 answers, webhooks) and None as they are.
+    Takes plain strings (API v2 answers, webhooks) as they are; what is no document has no text.
     """
-    if document is None:
-        return ""
     if isinstance(document, str):
         return cleaned(document)
-    return "\n\n".join(_block_texts(document.get("content") or []))
+    return "\n\n".join(_block_texts(_children(document)))
+
+
+def _children(node: Any) -> list[dict[str, Any]]:
+    content = node.get("content") if isinstance(node, dict) else None
+    return [child for child in content if isinstance(child, dict)] if isinstance(content, list) else []
 
 
 def _block_texts(nodes: Iterable[dict[str, Any]]) -> list[str]:
     texts = []
     for node in nodes:
-        children = node.get("content") or []
-        if any(child.get("type") in _BLOCKS for child in children):
+        children = _children(node)
+        if any(str(child.get("type")) in _BLOCKS for child in children):
             texts.append("\n".join(_block_texts(children)))
         else:
             texts.append(_inline_text(node))
@@ -116,11 +119,12 @@ _BLOCKS = {
 
 
 def _inline_text(node: dict[str, Any]) -> str:
-    kind, attributes = node.get("type"), node.get("attrs") or {}
+    kind, held = str(node.get("type")), node.get("attrs")
+    attributes = held if isinstance(held, dict) else {}
     if kind == "hardBreak":
         return "\n"
     if kind in {"mention", "emoji", "status", "date"}:
         return str(attributes.get("text") or attributes.get("shortName") or attributes.get("timestamp") or "")
     if kind in {"inlineCard", "blockCard", "embedCard"}:
         return str(attributes.get("url") or "")
-    return str(node.get("text") or "") + "".join(_inline_text(child) for child in node.get("content") or [])
+    return str(node.get("text") or "") + "".join(map(_inline_text, _children(node)))

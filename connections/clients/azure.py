@@ -110,7 +110,7 @@ class AzureClient:
             query = f"identityIds={','.join(some)}&queryMembership=None&{API}"
             for row in _values(self._call(self._identities, "GET", "identities", query)):
                 if not row.get("isContainer"):
-                    found[_guid(row.get("id", ""))] = _identity(row)
+                    found[_guid(row.get("id"))] = _identity(row)
         return {text: found[guid] for text, guid in asked.items() if guid in found}
 
     def _ids_after(self, last: int, scope: str) -> list[int]:
@@ -200,9 +200,9 @@ def _property(row: Row, name: str) -> str:
     return text.strip() if isinstance(text, str) else ""
 
 
-def _guid(text: str) -> str:
+def _guid(value: Any) -> str:
     """The id in its one spelling; "" for what Azure DevOps would refuse a whole batch for."""
     try:
-        return str(UUID(text))
+        return str(UUID(str(value)))
     except ValueError:
         return ""

@@ -449,7 +449,7 @@ class Http:
 
     def _answer(self, response: requests.Response, body: bytes, record: Exchange) -> Answer:
         data = _parsed(body)
-        text = body.decode(response.encoding or "utf-8", errors="replace")
+        text = body.decode("utf-8", errors="replace")
         recorded = _recorded(text, data, self._secrets)
         record = replace(record, status=response.status_code, response_body=recorded)
         return Answer(data, response.status_code, response.headers, record)

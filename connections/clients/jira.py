@@ -247,7 +247,7 @@ class JiraClient:
             page = self._worklog_page(issue_id, start, window)
             found = page["worklogs"]
             fits = fits and (last is None or found[:1] == [last])
-            rows.update((row["id"], row) for row in found)
+            rows.update((row.get("id"), row) for row in found)
             totals.add(page["total"])
             start += len(found)
             if start >= page["total"] or len(found) <= (1 if last else 0):

@@ -133,8 +133,9 @@ class TempoClient:
         for _ in range(READINGS):
             try:
                 for row in self._pages("POST", path, {"limit": SEARCH_PAGE}, body):
-                    if row["tempoWorklogId"] not in seen:
-                        seen.add(row["tempoWorklogId"])
+                    number = row.get("tempoWorklogId")
+                    if number is not None and number not in seen:
+                        seen.add(number)
                         yield row
             except _ShiftedError:
                 continue
@@ -200,7 +201,7 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
     (
         r"attribute.*(required|mandatory|missing)|(required|mandatory|missing).*attribute",
         "attribute_required",
-        "Name a value for the work attribute in the connection's rules.",
+        "Make the work attribute optional in Tempo.",
     ),
     (
         r"future|hours (per|a) day|max(imum)? (of \d+ )?hours",

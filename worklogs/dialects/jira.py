@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from worklogs import clock, texts
+from worklogs.clock import Moment
+from worklogs.dialects.lenient import object_in, objects_in, whole_in, word_in
 from worklogs.worklog import Person, Worklog
 
 # The worklog property in which a copy remembers the entry it is a copy of; set in the create itself.
@@ -12,23 +14,41 @@ MARKER = "twinlog"
 SHORTEST = 60
 
 
-def worklog(row: dict[str, Any], zone: str = "UTC") -> Worklog:
-    """`zone` is the one whose wall clock is shown; Jira itself holds the instant alone."""
-    author = row.get("author") or {}
+def standing(row: dict[str, Any], zone: str = "UTC") -> Worklog:
+    """A row as somebody left it there: Jira promises no field of it, so what cannot be read is empty.
+
+    `zone` is the one whose wall clock is shown; Jira itself holds the instant alone.
+    """
+    author = object_in(row, "author")
     return Worklog(
-        entry=str(row["id"]),
-        work=str(row.get("issueId") or ""),
+        entry=word_in(row, "id"),
+        work=word_in(row, "issueId"),
         person=Person(
-            name=str(author.get("displayName") or ""),
-            email=str(author.get("emailAddress") or ""),
-            account=str(author.get("accountId") or ""),
+            name=word_in(author, "displayName"),
+            email=word_in(author, "emailAddress"),
+            account=word_in(author, "accountId"),
         ),
-        moment=clock.from_instant(datetime.fromisoformat(row["started"]), zone),
-        seconds=int(row.get("timeSpentSeconds") or 0),
+        moment=_moment(row, zone),
+        seconds=whole_in(row, "timeSpentSeconds") or 0,
         text=texts.from_document(row.get("comment")),
-        updated=str(row.get("updated") or ""),
-        marker=_marker(row.get("properties") or []),
+        updated=word_in(row, "updated"),
+        marker=_marker(objects_in(row, "properties")),
     )
+
+
+def worklog(row: dict[str, Any], zone: str = "UTC") -> Worklog:
+    """The same of a row that Jira has just stored for us. Raises ValueError where it has no start."""
+    stored = standing(row, zone)
+    if stored.moment is None:
+        raise ValueError(f"worklog {stored.entry} came back without a start")
+    return stored
+
+
+def _moment(row: dict[str, Any], zone: str) -> Moment | None:
+    try:
+        return clock.from_instant(datetime.fromisoformat(word_in(row, "started")), zone)
+    except (ValueError, OverflowError):
+        return None
 
 
 def body(worklog: Worklog, marker: dict[str, str] | None = None) -> dict[str, Any]:

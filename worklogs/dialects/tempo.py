@@ -4,26 +4,46 @@ from datetime import datetime
 from typing import Any
 
 from worklogs import clock, texts
+from worklogs.clock import Moment
+from worklogs.dialects.lenient import object_in, objects_in, whole_in, word_in
 from worklogs.worklog import Person, Worklog
 
 
-def worklog(row: dict[str, Any], zone: str = "UTC", marker_attribute: str = "") -> Worklog:
-    """Tempo holds the author's wall clock without a zone; `zone` is the one it is read in."""
+def standing(row: dict[str, Any], zone: str = "UTC", marker_attribute: str = "") -> Worklog:
+    """A row as somebody left it there: what cannot be read of it is empty.
+
+    Tempo holds the author's wall clock without a zone; `zone` is the one it is read in.
+    """
     attributes = _attributes(row)
-    wall = datetime.fromisoformat(f"{row['startDate'][:10]}T{row.get('startTime') or '00:00:00'}")
-    billable = row.get("billableSeconds")
     return Worklog(
-        entry=str(row["tempoWorklogId"]),
-        work=str((row.get("issue") or {}).get("id") or ""),
-        person=Person(account=str((row.get("author") or {}).get("accountId") or "")),
-        moment=clock.from_wall(wall, zone),
-        seconds=int(row.get("timeSpentSeconds") or 0),
-        text=texts.cleaned(row.get("description")),
-        billable=None if billable is None else int(billable),
+        entry=word_in(row, "tempoWorklogId"),
+        work=word_in(object_in(row, "issue"), "id"),
+        person=Person(account=word_in(object_in(row, "author"), "accountId")),
+        moment=_moment(row, zone),
+        seconds=whole_in(row, "timeSpentSeconds") or 0,
+        text=texts.cleaned(word_in(row, "description")),
+        billable=whole_in(row, "billableSeconds"),
         attributes=tuple(sorted((k, v) for k, v in attributes.items() if k != marker_attribute)),
-        updated=str(row.get("updatedAt") or ""),
+        updated=word_in(row, "updatedAt"),
         marker=attributes.get(marker_attribute, "") if marker_attribute else "",
     )
+
+
+def worklog(row: dict[str, Any], zone: str = "UTC", marker_attribute: str = "") -> Worklog:
+    """The same of a row that Tempo has just stored for us. Raises ValueError where it has no start."""
+    stored = standing(row, zone, marker_attribute)
+    if stored.moment is None:
+        raise ValueError(f"worklog {stored.entry} came back without a start")
+    return stored
+
+
+def _moment(row: dict[str, Any], zone: str) -> Moment | None:
+    """A day without a time is its midnight."""
+    start = word_in(row, "startTime") or "00:00:00"
+    try:
+        return clock.from_wall(datetime.fromisoformat(f"{word_in(row, 'startDate')[:10]}T{start}"), zone)
+    except (ValueError, OverflowError):
+        return None
 
 
 def body(worklog: Worklog, marker_attribute: str = "") -> dict[str, Any]:
@@ -51,8 +71,8 @@ def body(worklog: Worklog, marker_attribute: str = "") -> dict[str, Any]:
 
 
 def _attributes(row: dict[str, Any]) -> dict[str, str]:
-    values = (row.get("attributes") or {}).get("values") or []
-    return {str(pair["key"]): _spelt(pair.get("value")) for pair in values}
+    pairs = objects_in(object_in(row, "attributes"), "values")
+    return {key: _spelt(pair.get("value")) for pair in pairs if (key := word_in(pair, "key"))}
 
 
 def _spelt(value: Any) -> str:

@@ -13,7 +13,10 @@ from django.utils import timezone
 
 from connections.models import Connection, Site
 from connections.wording import day_text, duration_text, short_day_text, wall_clock_text
+from worklogs.clock import Note
 from worklogs.models import AuditEntry, Entry, Run, TwinTrace
+from worklogs.reading.gone import gone as not_found
+from worklogs.reading.gone import newest_finished
 
 type Json = Mapping[str, Any]
 
@@ -28,7 +31,7 @@ LONGEST_DIFF = 4_000
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A start of work as its own side had it, and the instant; `note` tells of a clock change."""
+    """A start of work as its own side had it, and the instant; `note` is a sentence about a clock change."""
 
     day: date
     start: time
@@ -108,7 +111,7 @@ def _when(kept: Json) -> When | None:
         str(moment.get("zone") or ""),
         _instant(moment.get("instant")),
         end.time(),
-        moment.get("note", ""),
+        Note(moment.get("note") or "").in_words,
     )
 
 
@@ -485,8 +488,5 @@ def _told(acts: Acts, entry: Entry, source: Site, *, is_newest: bool) -> list[Ev
 
 def _gone_since(entry: Entry) -> Run | None:
     """The newest finished run, where it no longer found the entry at its source."""
-    newest = Run.objects.filter(
-        connection=entry.connection, kind=Run.Kind.MIGRATION, state=Run.State.FINISHED
-    ).defer("result")
-    last = newest.order_by("-id").first()
-    return last if last and entry.seen_by_id and entry.seen_by_id < last.pk else None
+    newest = newest_finished(entry.connection, Run.Kind.MIGRATION)
+    return newest if newest and not_found(newest).filter(pk=entry.pk).exists() else None

@@ -19,13 +19,13 @@ class Command(ProductCommand):
 
     def act(self, name: str | None, run: int | None, **_options: Any) -> None:
         subject = find_subject(name, run)
-        found = (
+        rows = (
             downloads.open_failures_of(subject)
             if isinstance(subject, Run)
-            else downloads.open_failures(subject)
+            else downloads.open_failures(subject).select_related("connection").iterator()
         )
-        rows = found.select_related("connection")
         if self.as_json:
             self.emit({"failures": [downloads.row(entry) for entry in rows]}, "")
-        else:
-            self.stdout.write(downloads.as_csv(rows), ending="")
+            return
+        for line in downloads.csv_lines(rows):
+            self.stdout.write(line, ending="")
