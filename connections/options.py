@@ -195,11 +195,6 @@ class PeopleOptions(Part):
     fallback: Fallback = Fallback()
     timezones: dict[str, Zone] = {}
 
-    def timezone_of(self, email: str) -> str | None:
-        """The zone named for this person; e-mails are compared without case."""
-        wanted = email.casefold()
-        return next((zone for person, zone in self.timezones.items() if person.casefold() == wanted), None)
-
 
 class Projects(Part):
     """The work items of these Azure DevOps projects."""
@@ -324,10 +319,6 @@ class ConnectionOptions(Part):
     @property
     def zone(self) -> ZoneInfo | None:
         return ZoneInfo(self.source_timezone) if self.source_timezone else None
-
-    @property
-    def since_day(self) -> date | None:
-        return date.fromisoformat(self.since) if self.since else None
 
     @property
     def window(self) -> Window:

@@ -149,38 +149,6 @@ def test_a_list_out_of_order_is_an_error_since_its_end_cannot_be_known(httpserve
         list(client.work_item_ids(["Contoso"]))
 
 
-@dataclass
-class Items:
-    existing: set[int]
-    omits: bool = True
-    sizes: list[int] = field(default_factory=list)
-
-    def __call__(self, request: Request) -> Response:
-        body = request.get_json()
-        self.sizes.append(len(body["ids"]))
-        if not self.omits and not self.existing.issuperset(body["ids"]):
-            return reply(
-                {"message": "TF401232: Work item 3 does not exist, or you do not have permissions"}, 404
-            )
-        return reply(
-            {"value": [{"id": n, "fields": {}} if n in self.existing else None for n in body["ids"]]}
-        )
-
-
-def test_work_items_are_asked_for_two_hundred_at_a_time(httpserver, client):
-    items = Items(set(range(1, 451)) - {3})
-    httpserver.expect_request("/azure/contoso/_apis/wit/workitemsbatch").respond_with_handler(items)
-    found = client.work_items(range(1, 451), ["System.Title"])
-    assert {row["id"] for row in found} == items.existing
-    assert items.sizes == [200, 200, 50]
-
-
-def test_one_missing_work_item_does_not_hide_the_others(httpserver, client):
-    items = Items({1, 2, 4, 5}, omits=False)
-    httpserver.expect_request("/azure/contoso/_apis/wit/workitemsbatch").respond_with_handler(items)
-    assert [row["id"] for row in client.work_items([1, 2, 3, 4, 5], [])] == [1, 2, 4, 5]
-
-
 # people
 
 

@@ -161,13 +161,6 @@ def test_links_without_an_offset_are_followed_as_they_are(tempo, one):
     assert tempo.asked[1].query_string == b"cursor=b"
 
 
-def test_approvals_and_periods_are_asked_by_day(tempo, one):
-    tempo.answers = [(200, {"status": {"key": "OPEN"}}), (200, {"periods": [{"from": "2026-03-01"}]})]
-    assert one.approvals("712:a/b", date(2026, 3, 1), date(2026, 3, 31))["status"]["key"] == "OPEN"
-    assert one.periods(date(2026, 3, 1), date(2026, 3, 31)) == [{"from": "2026-03-01"}]
-    assert tempo.asked[0].args.to_dict() == {"from": "2026-03-01", "to": "2026-03-31"}
-
-
 # Writing
 
 

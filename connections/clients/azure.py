@@ -32,7 +32,6 @@ LIMITS = {"site": (Rate(10, 1),)}
 API = "api-version=7.1"
 IDS_QUERY = "Select [System.Id] From WorkItems Where {scope} And [System.Id] > {last} order by [System.Id]"
 QUERY_PAGE = 19_000
-ITEMS_PER_CALL = 200
 PEOPLE_PER_CALL = 100
 PROJECTS_PER_CALL = 200
 
@@ -97,11 +96,6 @@ class AzureClient:
                 yield page
                 last = page[-1]
 
-    def work_items(self, ids: Iterable[int], fields: Iterable[str]) -> list[Row]:
-        """The work items that exist and may be seen, each with `id` and `fields`; the others are left out."""
-        names = list(fields)
-        return [row for some in batched(ids, ITEMS_PER_CALL) for row in self._batch(list(some), names)]
-
     def identities(self, ids: Iterable[str]) -> dict[str, Identity]:
         """People by the id asked for (7pace's `vstsId`). Unknown ids, groups and what is no id are left out."""
         asked = {text: guid for text in ids if (guid := _guid(text))}
@@ -122,18 +116,6 @@ class AzureClient:
             message = f"{site} (Azure DevOps) listed work items out of order, so that their end is unknown."
             raise SiteError(site, FaultKind.PASSING, "site_unavailable", message, answer.exchange)
         return ids
-
-    def _batch(self, ids: list[int], fields: list[str]) -> list[Row]:
-        """`errorPolicy: omit` leaves out what is missing or forbidden; where it is not honoured, halves find it."""
-        body = {"ids": ids, "fields": fields, "errorPolicy": "omit"}
-        try:
-            answer = self._call(self._http, "POST", "wit/workitemsbatch", API, body)
-        except SiteError as error:
-            if error.status != 404 or "TF401232" not in error.words:
-                raise
-            middle = len(ids) // 2
-            return self._batch(ids[:middle], fields) + self._batch(ids[middle:], fields) if middle else []
-        return [row for row in _values(answer) if row.get("id") in set(ids)]
 
     def _call(self, http: Http, method: str, path: str, query: str, body: Row | None = None) -> Answer:
         """Azure DevOps says Retry-After on good answers too, while it delays: the next call waits for it."""

@@ -74,9 +74,6 @@ class JiraClient:
     def myself(self) -> Row:
         return self._get("/myself", well_formed=_has("accountId"))
 
-    def server_info(self) -> Row:
-        return self._get("/serverInfo")
-
     def configuration(self) -> Row:
         return self._get("/configuration")
 
@@ -101,10 +98,6 @@ class JiraClient:
 
     def fields(self) -> list[Row]:
         return self._get("/field", well_formed=is_list)
-
-    def limit_report(self) -> Row:
-        """Which issues are near or over Jira's limits per issue. Needs Administer Jira."""
-        return self._get("/issue/limit/report")
 
     def remote_links(self, issue: str | int) -> list[Row]:
         return self._get(f"{_issue(issue)}/remotelink", well_formed=is_list)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connections.clients.http import (
     BACK_OFF,
@@ -116,16 +116,6 @@ class TempoClient:
 
     def delete_worklog(self, worklog_id: int) -> Answer:
         return self._write("DELETE", f"/worklogs/{worklog_id}", None, ok=(204, 200))
-
-    def approvals(self, account_id: str, from_: date, to: date) -> Row:
-        """A person's timesheet; `status.key` is OPEN, IN_REVIEW or APPROVED."""
-        path = f"/timesheet-approvals/user/{quote(account_id, safe='')}"
-        return self._read("GET", path, query={"from": from_.isoformat(), "to": to.isoformat()}).data
-
-    def periods(self, from_: date, to: date) -> list[Row]:
-        """Approval periods; Tempo does not say whether they are open."""
-        query = {"from": from_.isoformat(), "to": to.isoformat()}
-        return self._read("GET", "/periods", query=query).data.get("periods", [])
 
     def _once_each(self, path: str, body: Row) -> Iterator[Row]:
         """All rows of a search, read anew from the start (a few times) where pages shifted meanwhile."""
