@@ -12,7 +12,7 @@ from connections.models import Connection, Site
 from worklogs import context as contexts
 from worklogs import run as runs
 from worklogs import steps
-from worklogs.context import Halt, options_digest
+from worklogs.context import Halt, has_other_settings, options_digest
 from worklogs.models import Run, Step
 from worklogs.sides import JiraSide
 
@@ -63,6 +63,15 @@ def failed_attempts(run):
 
 
 # --- who takes it up
+
+
+def test_people_may_be_paired_while_a_run_goes_on_but_its_settings_stay(run, connection):
+    """A pair made meanwhile counts from the next slice on; a run that is started again still sees the difference."""
+    connection.user_mappings.create(left_email="alice@example.com", right_account="acc-a", found_by="manual")
+    assert not has_other_settings(run, connection)
+    assert options_digest(connection) != run.options_digest
+    connection.options["rounding"] = "up"
+    assert has_other_settings(run, connection)
 
 
 def stopped(run):

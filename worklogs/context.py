@@ -343,8 +343,12 @@ def policy_of(connection: Connection) -> Policy:
     )
 
 
+HALF = 32
+
+
 def options_digest(connection: Connection) -> str:
-    """Changes with anything that would make a plan another one: options, sites, addresses, people set by hand."""
+    """Changes with anything that would make a plan another one: in its first half options, sites and addresses, in
+    its second people set by hand."""
     sites = [
         (site.name, site.kind, site.url, site.marker_attribute)
         for site in (connection.left, connection.right)
@@ -354,4 +358,9 @@ def options_digest(connection: Connection) -> str:
         .order_by("id")
         .values_list("left_account", "left_email", "right_account", "right_email")
     )
-    return digest_of([connection.options, sites, people])
+    return digest_of([connection.options, sites])[:HALF] + digest_of(people)[:HALF]
+
+
+def has_other_settings(run: Run, connection: Connection) -> bool:
+    """Whether options or sites are not what they were when the run began. People may be paired while it goes on."""
+    return options_digest(connection)[:HALF] != run.options_digest[:HALF]

@@ -23,6 +23,7 @@ from worklogs.worklog import Person, Worklog
 
 WORK_ITEMS_A_STEP = 200
 ROWS_A_COMMIT = 500
+LONGEST_LABEL = 254
 SECOND = timedelta(seconds=1)
 # Zones lie up to 26 hours apart: so far may the wall clock of a person with an own zone be from the window's.
 ZONES_APART = timedelta(hours=27)
@@ -188,7 +189,7 @@ def _keep(context: Context, rows: list[dict[str, Any]]) -> list[Worklog]:
                 run=context.run,
                 entry=worklog.entry,
                 work=worklog.work,
-                person=worklog.person.label,
+                person=worklog.person.label[:LONGEST_LABEL],
                 account=account.id if account else "",
                 digest=worklog.digest,
                 seconds=worklog.seconds,

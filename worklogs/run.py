@@ -31,6 +31,7 @@ from worklogs.context import (
     InterruptedRunError,
     NotReadyError,
     forget_healths,
+    has_other_settings,
     open_context,
     options_digest,
 )
@@ -228,10 +229,10 @@ def work(run: Run, owner: str, shift: Shift = Shift()) -> Run:
 
 def _refuse_changed(run: Run) -> None:
     """A run keeps to the settings it began with. Raises NotReadyError where they are others by now."""
-    if options_digest(Connection.objects.with_sites().get(pk=run.connection_id)) != run.options_digest:
+    if has_other_settings(run, Connection.objects.with_sites().get(pk=run.connection_id)):
         raise NotReadyError(
             "changed_meanwhile",
-            "The settings of the connection, its sites or its people were changed while this run was under way. "
+            "The settings of the connection or of its sites were changed while this run was under way. "
             "What it has written stands. Start again to go on with the new settings.",
         )
 
@@ -552,7 +553,7 @@ def _tell(context: Context, run: Run) -> None:
     well = run.state in (Run.State.FINISHED, Run.State.PLANNED)
     text = f"Run {run.pk} {run.get_state_display().lower()}. {run.message}".strip()
     context.log(text, RunLog.Level.INFO if well else RunLog.Level.ERROR)
-    if run.state == Run.State.FINISHED:
+    if well:
         _forget_earlier(run)
 
 
@@ -577,7 +578,8 @@ def _ending(run: Run, reason: BaseException | str) -> tuple[str, str, str]:
 
 def _forget_earlier(run: Run) -> None:
     """What earlier runs fetched is of no more use: entries, traces and audit hold what became of it."""
-    ended = run.connection.runs.filter(pk__lt=run.pk, kind=Run.Kind.MIGRATION)
+    kinds = [Run.Kind.DRY_RUN] if run.is_dry else [Run.Kind.DRY_RUN, Run.Kind.MIGRATION]
+    ended = run.connection.runs.filter(pk__lt=run.pk, kind__in=kinds)
     Fetched.objects.filter(run__in=ended).delete()
     Step.objects.filter(run__in=ended).delete()
     LinksRead.objects.filter(run__in=ended).delete()
