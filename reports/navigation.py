@@ -14,6 +14,8 @@ from connections.models import Connection
 from connections.wording import number
 from worklogs.models import Entry, Run
 
+PARKED = "worklogs:entries, parked"
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -69,9 +71,11 @@ class Navigation:
 
     @property
     def current(self) -> str:
-        """The URL name of the page, with its room."""
+        """The URL name of the page, with its room; the parked entries are a place of their own."""
         match = self._request.resolver_match
-        return match.view_name if match else ""
+        name = match.view_name if match else ""
+        is_parked = name == "worklogs:entries" and self._request.GET.get("outcome") == "parked"
+        return PARKED if is_parked else name
 
 
 def _sections(found: Counts) -> Iterator[Section]:
@@ -111,7 +115,7 @@ def _mend(found: Counts) -> tuple[Place, ...]:
         Place(
             "Failures", "x", reverse("reports:failures"), ("reports:failures",), _some(found.failures), "bad"
         ),
-        Place("Parked", "hand-stop", parked, (), _some(found.parked), "warn"),
+        Place("Parked", "hand-stop", parked, (PARKED,), _some(found.parked), "warn"),
     )
 
 

@@ -81,6 +81,10 @@ class Overview:
         return any(row.run and row.run.is_live for row in self.rows)
 
     @property
+    def has_run(self) -> bool:
+        return any(row.run for row in self.rows)
+
+    @property
     def open_entries(self) -> int:
         return sum(cause.entries for cause in self.causes)
 

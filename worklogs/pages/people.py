@@ -44,8 +44,12 @@ def every(request: HttpRequest) -> HttpResponse:
     summaries = reading.of_all()
     if len(summaries) == 1:
         return redirect("worklogs:people", summaries[0].connection.name)
-    missing = sum(len(summary.missing) for summary in summaries)
-    return render(request, "worklogs/people_all.html", {"summaries": summaries, "missing": missing})
+    context = {
+        "summaries": summaries,
+        "missing": sum(len(summary.missing) for summary in summaries),
+        "read": any(summary.run for summary in summaries),
+    }
+    return render(request, "worklogs/people_all.html", context)
 
 
 @require_GET
