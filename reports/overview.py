@@ -82,7 +82,8 @@ class Overview:
 
     @property
     def has_run(self) -> bool:
-        return any(row.run for row in self.rows)
+        """Whether anything was to be written yet."""
+        return any(row.line.last for row in self.rows)
 
     @property
     def open_entries(self) -> int:

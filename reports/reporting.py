@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
@@ -136,7 +136,7 @@ def gather(connection: Connection, run: Run, *, whole: bool = False) -> Report:
         text=migration.figures_text(run, result),
         standing=migration.standing(result),
         result=result,
-        failures=_some(result["failures"], most),
+        failures=_failures(result["failures"], most),
         missing=_some(result["missing_people"], most),
         gone=_gone(run, most),
         runs=runs,
@@ -151,6 +151,11 @@ def gather(connection: Connection, run: Run, *, whole: bool = False) -> Report:
 
 def _some(rows: Sequence[Any], most: int, *, of: int = 0) -> Some:
     return Some(rows[:most], of or len(rows))
+
+
+def _failures(rows: Sequence[Any], most: int) -> Some:
+    shown = [row | {"date": row["date"] and date.fromisoformat(row["date"])} for row in rows[:most]]
+    return Some(shown, len(rows))
 
 
 def _gone(run: Run, most: int) -> Some:
