@@ -17,6 +17,7 @@ class Run(models.Model):
 
     class Kind(models.TextChoices):
         MIGRATION = "migration", "Migration"
+        SYNC = "sync", "Sync"
         DRY_RUN = "dry_run", "Dry run"
 
     class State(models.TextChoices):
@@ -45,6 +46,15 @@ class Run(models.Model):
     wish = models.CharField(max_length=20, choices=Wish.choices, blank=True, default=Wish.NONE)
     queued = models.BooleanField(default=False)
     retry = models.BooleanField(default=False, help_text="also tries failures whose cause has not changed")
+    full = models.BooleanField(
+        default=False, help_text="compares everything in scope, whatever the cursors say"
+    )
+    allow_deletes = models.PositiveIntegerField(
+        null=True, blank=True, help_text="so many deletions may be carried out however many twins there are"
+    )
+    holds_deletes = models.BooleanField(
+        default=False, help_text="more entries would be deleted than goes without a question"
+    )
     options_digest = models.CharField(max_length=64)
     owner = models.CharField(max_length=300, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -159,6 +169,7 @@ class Step(models.Model):
     """A piece of a run that one thread of one process works on at a time: claimed with a lease, safe to repeat.
 
     `lock` names what a claim excludes everybody else from, over all runs: the target issue of a `carry` step.
+    `after` is the key of the carry step that has to be done first, "" for none.
     """
 
     class Kind(models.TextChoices):
@@ -175,6 +186,7 @@ class Step(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     key = models.CharField(max_length=100)
     lock = models.CharField(max_length=200)
+    after = models.CharField(max_length=100, blank=True)
     spec = models.JSONField(default=dict)
     entries = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
@@ -196,7 +208,10 @@ class Step(models.Model):
 
 
 class Fetched(models.Model):
-    """One worklog as a run found it at its source, and what became of it in that run."""
+    """One worklog as a run found it on the side `site`, and what became of it in that run.
+
+    Of one that is `gone` the values are those last agreed; `gone_at` is when it was deleted, as far as is known.
+    """
 
     class Outcome(models.TextChoices):
         PENDING = "", "not yet decided"
@@ -210,6 +225,7 @@ class Fetched(models.Model):
         FAILED = "failed", "Failed"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetched")
+    site = models.CharField(max_length=100, blank=True)
     entry = models.CharField(max_length=100)
     work = models.CharField(max_length=100, blank=True)
     person = models.CharField(max_length=254, blank=True)
@@ -217,6 +233,8 @@ class Fetched(models.Model):
     digest = models.CharField(max_length=64)
     seconds = models.BigIntegerField(default=0)
     values = models.JSONField()
+    gone = models.BooleanField(default=False)
+    gone_at = models.DateTimeField(null=True)
     mapped = models.BooleanField(default=False)
     issue = models.CharField(max_length=40, blank=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default=Outcome.PENDING)
@@ -229,7 +247,7 @@ class Fetched(models.Model):
             models.Index(fields=["run", "issue"]),
             models.Index(fields=["run", "person", "account", "seconds", "id"], name="fetched_by_person"),
         ]
-        constraints = [models.UniqueConstraint(fields=["run", "entry"], name="each_entry_once_a_run")]
+        constraints = [models.UniqueConstraint(fields=["run", "site", "entry"], name="each_entry_once_a_run")]
 
     def __str__(self) -> str:
         return self.entry
@@ -257,24 +275,108 @@ class IssuePair(models.Model):
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="issue_pairs")
     left = models.CharField(max_length=40)
+    left_key = models.CharField(max_length=100, blank=True)
     right = models.CharField(max_length=40)
     right_key = models.CharField(max_length=100, blank=True)
-    found_by = models.CharField(max_length=20)
+    found_by = models.CharField(max_length=200)
     seen_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["connection", "right"], name="pair_by_right")]
         constraints = [models.UniqueConstraint(fields=["connection", "left", "right"], name="each_pair_once")]
 
     def __str__(self) -> str:
         return f"{self.left} = {self.right_key or self.right}"
 
 
-class TwinTrace(models.Model):
-    """Two worklogs, one on each side, that are the same entry.
+class OutOfScope(models.Model):
+    """An issue of one side of a sync that has no counterpart on the other: its entries as far as runs have seen them.
 
-    `agreed` holds what the copy's values were when last written or linked, as the copy's own side stored them,
-    `source_digest` what the entry was at its origin then; `stored_seconds` counts for the hours proof.
+    `misses` is how often a counterpart was looked for, `look_after` when it is looked for again by itself.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="out_of_scope")
+    side = models.CharField(max_length=5)
+    issue = models.CharField(max_length=40)
+    key = models.CharField(max_length=100, blank=True)
+    code = models.CharField(max_length=40, blank=True)
+    message = models.TextField(blank=True)
+    entries = models.PositiveIntegerField(default=0)
+    seconds = models.BigIntegerField(default=0)
+    misses = models.PositiveIntegerField(default=0)
+    look_after = models.DateTimeField()
+    seen_by = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "issues out of scope"
+        indexes = [models.Index(fields=["connection", "look_after"], name="scope_by_look_after")]
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "side", "issue"], name="out_of_scope_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.key or self.issue}"
+
+
+class Cursor(models.Model):
+    """Up to which moment of its vendor's clock a side's feed has been worked off. Null: never yet."""
+
+    class Feed(models.TextChoices):
+        CHANGED = "changed", "changed worklogs"
+        DELETED = "deleted", "deleted worklogs"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="cursors")
+    side = models.CharField(max_length=5)
+    feed = models.CharField(max_length=10, choices=Feed.choices)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "side", "feed"], name="one_cursor_a_feed")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.feed} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class Verdict(models.Model):
+    """What a person decided about one parked entry; the next run goes by it, once."""
+
+    class Choice(models.TextChoices):
+        LEFT = "left", "The left side is right"
+        RIGHT = "right", "The right side is right"
+        LINK = "link", "They are the same entry"
+        CREATE = "create", "They are two entries"
+        DELETE = "delete", "Delete the other one too"
+        KEEP = "keep", "Keep the other one"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="verdicts")
+    site = models.CharField(max_length=100)
+    entry = models.CharField(max_length=100)
+    choice = models.CharField(max_length=10, choices=Choice.choices)
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "site", "entry"], name="one_verdict_an_entry")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry}: {self.choice}"
+
+
+class TwinTrace(models.Model):
+    """Two worklogs, one on each side, that are the same entry; `linked` where both were there before Twinlog.
+
+    `agreed` holds what the right one's values were when last written or linked, as its own side stored them,
+    `left_agreed` the left one's, of a sync (of a migration `source_digest` is enough); `unsettled` names the fields
+    on which the two have not agreed yet. `stored_seconds` is the copy's: it counts for the hours proof. An `ended`
+    one is kept the same no more: both are gone, or one was and the other stays by itself.
     """
 
     class Side(models.TextChoices):
@@ -283,12 +385,18 @@ class TwinTrace(models.Model):
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="traces")
     left_id = models.CharField(max_length=100)
+    left_site = models.CharField(max_length=100, blank=True)
+    left_issue = models.CharField(max_length=40, blank=True)
     right_id = models.CharField(max_length=100)
     right_site = models.CharField(max_length=100)
     right_issue = models.CharField(max_length=40)
     origin = models.CharField(max_length=5, choices=Side.choices)
-    source_digest = models.CharField(max_length=64)
+    linked = models.BooleanField(default=False)
+    ended = models.BooleanField(default=False)
+    source_digest = models.CharField(max_length=64, blank=True)
+    left_agreed = models.JSONField(null=True)
     agreed = models.JSONField()
+    unsettled = models.JSONField(default=list)
     agreed_digest = models.CharField(max_length=64)
     stored_seconds = models.BigIntegerField()
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="traces")
@@ -298,6 +406,7 @@ class TwinTrace(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(fields=["right_site", "right_id"]),
+            models.Index(fields=["left_site", "left_id"], name="trace_by_left"),
             models.Index(fields=["connection", "stored_seconds"], name="trace_sums"),
         ]
         constraints = [
@@ -380,7 +489,8 @@ class Entry(models.Model):
     """How one worklog of the source stands in a connection, over all its runs.
 
     Seconds: `seconds` is the source's, `planned_seconds` what was to be written after rounding. `cause` is what a
-    failure stood on (entry, issue, author, options): once it changes, the entry is tried again.
+    failure stood on (entry, issue, author, options): once it changes, the entry is tried again. `is_copy` is an edit
+    of a copy on its way back to where the entry began: its hours count there.
     """
 
     class Standing(models.TextChoices):
@@ -389,6 +499,7 @@ class Entry(models.Model):
         SKIPPED = "skipped", "Skipped"
         PARKED = "parked", "Parked"
         FAILED = "failed", "Failed"
+        DELETED = "deleted", "Deleted"
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="entries")
     site = models.CharField(max_length=100)
@@ -405,6 +516,7 @@ class Entry(models.Model):
     digest = models.CharField(max_length=64)
     values = models.JSONField()
     standing = models.CharField(max_length=10, choices=Standing.choices)
+    is_copy = models.BooleanField(default=False)
     kind = models.CharField(max_length=10, blank=True)
     code = models.CharField(max_length=40, blank=True)
     message = models.TextField(blank=True)

@@ -97,12 +97,12 @@ def plan_issue(
     """
     by_id = {row.entry: row for row in standing}
     taken = {*owned, *(mapped.agreed.twin for mapped in entries if mapped.agreed)}
-    free = _Free((row for row in standing if row.entry not in taken), policy)
-    recognised = _recognised([mapped for mapped in entries if not mapped.agreed], free, policy)
+    free = [row for row in standing if row.entry not in taken]
+    found = recognised([mapped for mapped in entries if not mapped.agreed], free, policy)
     return [
         _again(mapped, mapped.agreed, by_id.get(mapped.agreed.twin), policy)
         if mapped.agreed
-        else recognised.get(mapped.source.entry) or Create(mapped)
+        else found.get(mapped.source.entry) or Create(mapped)
         for mapped in entries
     ]
 
@@ -211,10 +211,11 @@ def _is_person(mapped: Mapped, row: Worklog) -> bool:
     return bool(mapped.account) and row.person.account == mapped.account
 
 
-def _recognised(fresh: Sequence[Mapped], free: _Free, policy: Policy) -> dict[str, Action]:
-    """What stands there already, by source entry. Each of these ways has gone through all entries before the next
-    begins, so that none takes a copy that is more surely another's, and no text is lost."""
-    found: dict[str, Action] = {}
+def recognised(fresh: Sequence[Mapped], rows: Iterable[Worklog], policy: Policy) -> dict[str, Link | Decline]:
+    """What stands there already among rows that no trace owns, by source entry. Each of these ways has gone through
+    all entries before the next begins, so that none takes a copy that is more surely another's, and no text is lost."""
+    free = _Free(rows, policy)
+    found: dict[str, Link | Decline] = {}
     by_looks = () if policy.lookalikes is Lookalikes.CREATE else (free.take_same, free.take_lookalike)
     for take in (free.take_marked, *by_looks):
         for mapped in fresh:
@@ -223,20 +224,21 @@ def _recognised(fresh: Sequence[Mapped], free: _Free, policy: Policy) -> dict[st
     return found
 
 
-def _taken(mapped: Mapped, row: Worklog, policy: Policy) -> Action:
+def _taken(mapped: Mapped, row: Worklog, policy: Policy) -> Link | Decline:
     if row.marker:
         return Link(mapped, row, "the copy bears this entry's marker")
     if policy.lookalikes is Lookalikes.LINK:
         return Link(mapped, row, "the same person, issue, start and seconds stood there already")
-    return Decline(
-        mapped,
-        Refuse(
-            "lookalike",
-            f"Worklog {row.entry} on the target has the same person, issue, start and seconds.",
-            "Say whether the two are the same entry (link) or not (create).",
-            parked=True,
-            kind="parked",
-        ),
+    return Decline(mapped, lookalike(row))
+
+
+def lookalike(row: Worklog) -> Refuse:
+    return Refuse(
+        "lookalike",
+        f"Worklog {row.entry} on the target has the same person, issue, start and seconds.",
+        "Say whether the two are the same entry (link) or not (create).",
+        parked=True,
+        kind="parked",
     )
 
 

@@ -32,7 +32,8 @@ class Worklog:
 
     `defect` says in a sentence why the entry cannot be carried; the other values are then as far as readable;
     `has_length` is false where the source gave no length at all, and `seconds` 0 stands for nothing.
-    `marker` is the source's entry id that Twinlog left on a copy.
+    `marker` is the source's entry id that Twinlog left on a copy, `marked_site` that source's name and
+    `marked_account` the account found for the person, where the copy's vendor has room for them.
     """
 
     entry: str
@@ -45,6 +46,8 @@ class Worklog:
     attributes: tuple[tuple[str, str], ...] = ()
     updated: str = ""
     marker: str = ""
+    marked_site: str = ""
+    marked_account: str = ""
     defect: str = ""
     has_length: bool = True
 
@@ -80,6 +83,8 @@ class Worklog:
             "attributes": [list(pair) for pair in self.attributes],
             "updated": self.updated,
             "marker": self.marker,
+            "marked_site": self.marked_site,
+            "marked_account": self.marked_account,
             "defect": self.defect,
             "has_length": self.has_length,
         }

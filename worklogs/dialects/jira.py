@@ -19,7 +19,7 @@ def standing(row: dict[str, Any], zone: str = "UTC") -> Worklog:
 
     `zone` is the one whose wall clock is shown; Jira itself holds the instant alone.
     """
-    author = object_in(row, "author")
+    author, mark = object_in(row, "author"), _mark(objects_in(row, "properties"))
     return Worklog(
         entry=word_in(row, "id"),
         work=word_in(row, "issueId"),
@@ -32,7 +32,9 @@ def standing(row: dict[str, Any], zone: str = "UTC") -> Worklog:
         seconds=whole_in(row, "timeSpentSeconds") or 0,
         text=texts.from_document(row.get("comment")),
         updated=word_in(row, "updated"),
-        marker=_marker(objects_in(row, "properties")),
+        marker=word_in(mark, "entry"),
+        marked_site=word_in(mark, "site"),
+        marked_account=word_in(mark, "account"),
     )
 
 
@@ -75,9 +77,6 @@ def comment(worklog: Worklog) -> dict[str, Any]:
     return texts.to_document(worklog.text)
 
 
-def _marker(properties: list[dict[str, Any]]) -> str:
-    for held in properties:
-        value = held.get("value")
-        if held.get("key") == MARKER and isinstance(value, dict):
-            return str(value.get("entry") or "")
-    return ""
+def _mark(properties: list[dict[str, Any]]) -> dict[str, Any]:
+    marks = (object_in(held, "value") for held in properties if held.get("key") == MARKER)
+    return next(marks, {})
