@@ -66,7 +66,8 @@ class Balance:
 
 def proved(connection: Connection) -> Balance:
     """The balance with the target read now. Raises SiteError where it cannot be read, TokenError."""
-    side = open_side(connection, open_client)
+    fallback = connection.get_options().people.fallback.right
+    side = open_side(connection.right, fallback, open_client)
     target, differences = 0, []
     for twin, seconds in side.seconds_of(_twins(connection)):
         target += seconds or 0

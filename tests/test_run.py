@@ -13,6 +13,7 @@ from worklogs import context as contexts
 from worklogs import run as runs
 from worklogs import steps
 from worklogs.context import Halt, has_other_settings, options_digest
+from worklogs.migrating import Migration
 from worklogs.models import Run, Step
 from worklogs.sides import JiraSide
 
@@ -49,8 +50,14 @@ def crew(run, monkeypatch):
     carriage = SimpleNamespace(give_up=given_up.append)
     monkeypatch.setattr(runs.carry, "Carriage", lambda *_: carriage)
     side = SimpleNamespace(probe=lambda: None)
-    crew = runs.Crew(SimpleNamespace(run=run, halt=Halt(), side=side), "me")
+    context = SimpleNamespace(run=run, halt=Halt(), side=side)
+    job = SimpleNamespace(context=context, context_of=lambda _step: context)
+    crew = runs.Crew(job, "me")
     return SimpleNamespace(fail=crew._after_fault, halt=crew.context.halt, given_up=given_up)
+
+
+def job_of(run):
+    return SimpleNamespace(context=SimpleNamespace(run=run, halt=Halt()))
 
 
 def claimed(run):
@@ -140,16 +147,18 @@ def test_a_slice_that_ends_when_all_is_read_and_nothing_planned_ends_no_run(run)
     """There is no step left at that moment, and nothing has been carried."""
     done = steps.add(run, Step.Kind.READ, "begin..now")
     Step.objects.filter(pk=done.pk).update(state=Step.State.DONE)
-    assert runs.finish(SimpleNamespace(run=run, halt=Halt())).state == Run.State.RUNNING
+    assert runs.finish(job_of(run)).state == Run.State.RUNNING
 
 
 @pytest.mark.parametrize(("ignored", "said"), [(0, []), (1200, ["pace gave 1,200 entries"])])
 def test_rows_that_nobody_asked_for_are_told(connection, run, ignored, said):
     told = []
     pace = SimpleNamespace(take_ignored=lambda: ignored)
-    runs._tell_ignored(
-        SimpleNamespace(pace=pace, source_site="pace", log=lambda text, level: told.append((text, level)))
+    migration = Migration.__new__(Migration)
+    migration.context = SimpleNamespace(
+        pace=pace, source_site="pace", log=lambda text, level: told.append((text, level))
     )
+    migration.tell()
     assert [(text.partition(" that ")[0], level) for text, level in told] == [
         (one, "warning") for one in said
     ]

@@ -18,7 +18,7 @@ from worklogs import ledger, plan, recover, refusals, rules, steps, write
 from worklogs.context import Context, InterruptedRunError
 from worklogs.issues import Issue
 from worklogs.ledger import Place, Result, place_of
-from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step, TwinTrace
+from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step
 from worklogs.plan import Action, Agreed, Create, Decline, Keep, Link, Mapped, Move, Update
 from worklogs.rules import Author, Refuse
 from worklogs.sides import JiraSide, TempoSide
@@ -106,7 +106,7 @@ class Carriage:
         return list(self._undecided().exclude(entry__in=unsettled).order_by("id"))
 
     def _undecided(self) -> QuerySet[Fetched]:
-        return self.context.run.fetched.filter(issue=self.issue.id, outcome=Fetched.Outcome.PENDING)
+        return self.context.run.fetched.filter(issue=self.step.key, outcome=Fetched.Outcome.PENDING)
 
     def planned(self, rows: Sequence[Fetched]) -> Plan:
         """Each entry's action, those that cannot even be tried declined."""
@@ -189,10 +189,9 @@ class Carriage:
         return Author(side.account, true=False)
 
     def _agreed(self, entries: Sequence[str]) -> dict[str, Agreed]:
-        traces = TwinTrace.objects.filter(connection=self.context.connection, left_id__in=entries)
         return {
-            trace.left_id: Agreed(trace.right_id, trace.right_issue, trace.source_digest, trace.agreed_digest)
-            for trace in traces
+            entry: Agreed(trace.right_id, trace.right_issue, trace.source_digest, trace.agreed_digest)
+            for entry, trace in self.context.traces_of(entries).items()
         }
 
     def _note_what_is_said(self, entries: Sequence[str]) -> None:
@@ -274,7 +273,8 @@ class Carriage:
         """Intents on other issues, of entries that belong here now: as long as a step may still look for them."""
         if not intents.exists():
             return None
-        others = self.context.run.steps.filter(kind=Step.Kind.CARRY, key__in=intents.values("issue"))
+        keys = [self.context.key_of(issue) for issue in intents.values_list("issue", flat=True)]
+        others = self.context.run.steps.filter(kind=Step.Kind.CARRY, key__in=keys)
         if others.exclude(pk=self.step.pk).exclude(state=Step.State.DONE).exists():
             return ELSEWHERE_SECONDS
         rows = self._undecided().filter(entry__in=intents.values("entry"))
@@ -500,30 +500,33 @@ class Carriage:
         entries = [result.source.entry for result in results if result.outcome in standing]
         if not entries:
             return
-        for left in Leftover.objects.filter(connection=self.context.connection, entry__in=entries):
-            lock = f"{self.step.lock.rpartition(':')[0]}:{left.issue}"
-            spec = {"issue": {"id": left.issue, "key": left.issue}, "removals": [left.copy]}
-            key = f"{left.issue} without {left.copy}"
-            steps.add(self.context.run, Step.Kind.CARRY, key, lock=lock, spec=spec)
+        context = self.context
+        moved = Leftover.objects.filter(connection=context.connection, site=context.source_site)
+        for left in moved.filter(entry__in=entries):
+            lock = f"{context.jira_site}:{left.issue}"
+            spec = context.spec_of({"id": left.issue, "key": left.issue}, removals=[left.copy])
+            key = f"{context.key_of(left.issue)} without {left.copy}"
+            steps.add(context.run, Step.Kind.CARRY, key, lock=lock, spec=spec)
 
     def _remove_moved(self) -> None:
         copies = self.step.spec.get("removals", [])
-        for left in Leftover.objects.filter(connection=self.context.connection, copy__in=copies):
-            entry = Entry.objects.get(
-                connection=self.context.connection, site=self.context.source_site, entry=left.entry
-            )
-            source = Worklog.from_json(entry.values)
+        moved = Leftover.objects.filter(connection=self.context.connection, site=self.context.source_site)
+        for left in moved.filter(copy__in=copies):
+            source = Worklog.from_json(left.source)
             try:
                 exchange = write.remove(self.context.side, left.copy, left.issue, self.context.manner)
             except SiteError as fault:
                 if fault.kind not in ENTRYS_OWN:
                     raise
-                self._fail_removal(left, entry, source, fault)
+                self._fail_removal(left, source, fault)
             else:
                 ledger.settle_removal(self.context, left, source, exchange)
 
-    def _fail_removal(self, left: Leftover, entry: Entry, source: Worklog, fault: SiteError) -> None:
+    def _fail_removal(self, left: Leftover, source: Worklog, fault: SiteError) -> None:
         """The hours stand twice on the target: the entry is open until the old copy is gone."""
+        entry = Entry.objects.get(
+            connection=self.context.connection, site=self.context.source_site, entry=left.entry
+        )
         refuse = refusals.refusal(fault)
         message = (
             f"The entry was moved to {entry.issue_key}, and its old copy {left.copy} could not be deleted: "
@@ -535,7 +538,7 @@ class Carriage:
         )
         carried = self.context.run.steps.filter(kind=Step.Kind.CARRY, key=entry.issue).first()
         place = place_of(Issue(**carried.spec["issue"])) if carried else Place(entry.issue, entry.issue_key)
-        found = self.context.run.fetched.get(entry=left.entry)
+        found = self.context.run.fetched.get(site=self.context.source_site, entry=left.entry)
         result = Result(
             source=source,
             place=place,

@@ -4,7 +4,7 @@ A wall clock that the change to winter time repeats means the first of the two; 
 read with the offset before the change. Both are named in `Moment.note`, never corrected in silence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
@@ -31,13 +31,17 @@ _IN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A start of work: the wall clock (day, time, IANA zone) and the instant (aware, UTC), whole seconds."""
+    """A start of work: the wall clock (day, time, IANA zone) and the instant (aware, UTC), whole seconds.
+
+    `is_told` where a vendor that holds wall clocks has told the instant as well.
+    """
 
     day: date
     start: time
     zone: str
     instant: datetime
     note: Note = Note.NONE
+    is_told: bool = field(default=False, compare=False)
 
     @property
     def wall(self) -> datetime:

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from connections.models import Connection, Site
 from connections.opening import open_client, open_jira
 from connections.options import ConnectionOptions
 from worklogs.issues import Issue, IssueFinder, LinkPage, open_finder
-from worklogs.models import CallCount, LinksRead, Run, RunLog
+from worklogs.models import CallCount, LinksRead, Run, RunLog, TwinTrace
 from worklogs.people import SourcePeople, TargetPeople
 from worklogs.rules import Policy, Target
 from worklogs.sides import JiraSide, Side, TempoSide, open_side
@@ -159,7 +159,10 @@ class KeptLinks:
 
 @dataclass
 class Context:
-    """One run's world. Safe to share between its threads."""
+    """What one direction of a run works with. Safe to share between its threads.
+
+    `source_site` is the site it carries from, `jira_site` the one that holds the issues it writes into.
+    """
 
     run: Run
     connection: Connection
@@ -169,19 +172,31 @@ class Context:
     halt: Halt
     calls: Calls
     waits: Waits
-    pace: SevenPaceClient
-    azure: AzureClient | None
-    source_people: SourcePeople
+    source_site: str
+    jira_site: str
     target_people: TargetPeople
-    finder: IssueFinder
     side: Side
     tokens: dict[str, str] = field(default_factory=dict)
     refused_tokens: dict[str, str] = field(default_factory=dict)
     paces: dict[str, IssuePace] = field(default_factory=dict)
 
-    @property
-    def source_site(self) -> str:
-        return self.connection.left.name
+    def key_of(self, issue: str) -> str:
+        """The key of the carry step that writes into this issue of the target."""
+        return issue
+
+    def spec_of(self, issue: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """What such a step has to know."""
+        return {"issue": issue, **more}
+
+    def traces_of(self, entries: Collection[str]) -> dict[str, TwinTrace]:
+        """What is agreed of these entries of the source, by entry."""
+        traces = TwinTrace.objects.filter(connection=self.connection, left_id__in=entries)
+        return {trace.left_id: trace for trace in traces}
+
+    def claimed(self, copies: Collection[str]) -> set[str]:
+        """Those of these worklogs of the target that a trace of any connection claims."""
+        traces = TwinTrace.objects.filter(right_site=self.side.name, right_id__in=copies)
+        return set(traces.values_list("right_id", flat=True))
 
     def stop_if_target_is_down(self) -> None:
         """After enough writes without an answer in a row nothing more is sent. Raises SiteError."""
@@ -199,6 +214,16 @@ class Context:
 
     def pace_of(self, issue: str) -> IssuePace:
         return self.paces.setdefault(issue, IssuePace())
+
+
+@dataclass(kw_only=True)
+class MigrationContext(Context):
+    """A migration's world: its source, and how the target's issues are found."""
+
+    pace: SevenPaceClient
+    azure: AzureClient | None
+    source_people: SourcePeople
+    finder: IssueFinder
 
 
 class Opener:
@@ -239,7 +264,7 @@ def forget_healths(run: int) -> None:
     _healths(os.getpid(), run).clear()
 
 
-def open_context(run: Run, halt: Halt) -> Context:
+def open_migration(run: Run, halt: Halt) -> MigrationContext:
     """Opens both sides and asks each who we are. Raises SiteError, UnusableIssueRuleError, TokenError."""
     connection = Connection.objects.with_sites().get(pk=run.connection_id)
     options = connection.get_options()
@@ -250,17 +275,19 @@ def open_context(run: Run, halt: Halt) -> Context:
     pace.me()
     if azure:
         _refuse_without_identity(azure)
-    side = open_side(connection, opener.open)
-    _refuse_without_time_tracking(side.jira, right)
-    context = Context(
+    side = open_side(right, options.people.fallback.right, opener.open)
+    refuse_without_time_tracking(side.jira, right)
+    context = MigrationContext(
         run=run,
         connection=connection,
         options=options,
-        policy=policy_of(connection),
+        policy=policy_of(connection, right, SOURCE_NAME),
         manner=Manner(str(connection.estimate_on(right)), {"source": SOURCE_NAME, "site": left.name}),
         halt=halt,
         calls=opener.calls,
         waits=opener.waits,
+        source_site=left.name,
+        jira_site=(right.jira or right).name,
         pace=pace,
         azure=azure,
         source_people=SourcePeople(pace, azure),
@@ -268,7 +295,7 @@ def open_context(run: Run, halt: Halt) -> Context:
         finder=open_finder(options.issues, side.jira, KeptLinks(run, halt)),
         side=side,
     )
-    _open_personal_tokens(context, opener)
+    open_personal_tokens(context, right, opener)
     return context
 
 
@@ -281,7 +308,7 @@ def _refuse_without_identity(azure: AzureClient) -> None:
             raise
 
 
-def _refuse_without_time_tracking(jira: JiraClient, site: Site) -> None:
+def refuse_without_time_tracking(jira: JiraClient, site: Site) -> None:
     """Without it Jira answers 404 to every worklog, which looks like missing issues."""
     try:
         enabled = jira.configuration().get("timeTrackingEnabled", True)
@@ -297,12 +324,11 @@ def _refuse_without_time_tracking(jira: JiraClient, site: Site) -> None:
         )
 
 
-def _open_personal_tokens(context: Context, opener: Opener) -> None:
+def open_personal_tokens(context: Context, site: Site, opener: Opener) -> None:
     """Each personal token is asked whose it is, several at once; one that is refused fails its person's entries,
     not the run."""
     if not isinstance(context.side, JiraSide):
         return
-    site = context.connection.right
     clients = {token.email: opener.open_as(token.email, site) for token in site.tokens.exclude(email="")}
     with ThreadPoolExecutor(TOKENS_AT_ONCE) as pool:
         answers = list(pool.map(_account_or_refusal, clients.values()))
@@ -328,18 +354,19 @@ def _account_or_refusal(client: JiraClient) -> str | SiteError:
         connections.close_all()
 
 
-def policy_of(connection: Connection) -> Policy:
+def policy_of(connection: Connection, target: Site, source_name: str) -> Policy:
+    """`source_name` is the vendor as a header line names it."""
     options = connection.get_options()
-    tempo = connection.right.kind == Site.Kind.TEMPO
+    tempo = target.kind == Site.Kind.TEMPO
     return Policy(
         target=Target.TEMPO if tempo else Target.JIRA,
-        source_name=SOURCE_NAME,
+        source_name=source_name,
         minimum_seconds=connection.minimum_seconds,
         rounding=options.rounding,
         rounding_minutes=options.rounding_minutes,
         lookalikes=options.lookalikes,
         long_text=options.long_text,
-        has_markers=bool(connection.right.marker_attribute) if tempo else True,
+        has_markers=bool(target.marker_attribute) if tempo else True,
     )
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from connections.options import EVERYTHING, Ids, ODataTimes, Projects, Read
 from worklogs import clock, steps
 from worklogs.clock import Moment
-from worklogs.context import Context, InterruptedRunError
+from worklogs.context import InterruptedRunError, MigrationContext
 from worklogs.dialects.sevenpace import ODataDialect, RestDialect
 from worklogs.models import Fetched, Run, Step
 from worklogs.worklog import Person, Worklog
@@ -32,7 +32,7 @@ YEARS_APART = 3
 type Wall = datetime | None
 
 
-def plan_reading(context: Context) -> None:
+def plan_reading(context: MigrationContext) -> None:
     """Makes the first read steps. Made again, they are the same steps."""
     scope = context.options.scope
     if scope == EVERYTHING:
@@ -44,7 +44,7 @@ def plan_reading(context: Context) -> None:
         steps.add(context.run, Step.Kind.READ, "projects")
 
 
-def reads_first(context: Context) -> bool:
+def reads_first(context: MigrationContext) -> bool:
     """Whether all is read before anything is written.
 
     By windows an issue's entries are complete only at the end; OData's times are proven only by every row.
@@ -52,7 +52,7 @@ def reads_first(context: Context) -> bool:
     return context.options.scope == EVERYTHING or context.options.read is Read.ODATA
 
 
-def read(context: Context, step: Step) -> None:
+def read(context: MigrationContext, step: Step) -> None:
     """One read step: its rows as Fetched, each entry once a run. Raises SiteError, TimesMismatchError.
 
     One that has to stop in its midst becomes smaller steps, as soon as a page of it has been read.
@@ -75,7 +75,7 @@ def read(context: Context, step: Step) -> None:
         raise
 
 
-def _split(context: Context, step: Step, seen: Iterable[Worklog]) -> None:
+def _split(context: MigrationContext, step: Step, seen: Iterable[Worklog]) -> None:
     """Smaller steps instead of this one, if it can be divided at all."""
     with transaction.atomic():
         if "ids" in step.spec:
@@ -92,7 +92,7 @@ def _split_work_items(run: Run, ids: list[int]) -> bool:
     return len(ids) > 1
 
 
-def _split_window(context: Context, step: Step, seen: Iterable[Worklog]) -> bool:
+def _split_window(context: MigrationContext, step: Step, seen: Iterable[Worklog]) -> bool:
     """In the middle of the rows seen, so that half of them can surely be read in one piece next time."""
     start, end = _bounds(step)
     walls = {_source_wall(context, worklog.moment) for worklog in seen if worklog.moment}
@@ -118,7 +118,7 @@ def _bounds(step: Step) -> tuple[Wall, Wall]:
     return _read_wall(step.spec["start"]), _read_wall(step.spec["end"])
 
 
-def _windows(context: Context) -> Iterator[tuple[Wall, Wall]]:
+def _windows(context: MigrationContext) -> Iterator[tuple[Wall, Wall]]:
     """The window asked for, cut at the turns of the last years so that a part can be read again by itself."""
     window = context.options.window
     margin = ZONES_APART if context.options.people.timezones else timedelta(0)
@@ -133,7 +133,7 @@ def _windows(context: Context) -> Iterator[tuple[Wall, Wall]]:
     yield from pairwise(bounds)
 
 
-def _list_work_items(context: Context, step: Step) -> None:
+def _list_work_items(context: MigrationContext, step: Step) -> None:
     """Goes on after the last work item listed, so that a long list need not fit into one slice."""
     scope = context.options.scope
     if not isinstance(scope, Projects) or context.azure is None:
@@ -151,7 +151,7 @@ def _plan_work_items(run: Run, ids: Iterable[int], most: int) -> None:
         steps.add(run, Step.Kind.READ, f"work items {part[0]}-{part[-1]}", spec={"ids": list(part)})
 
 
-def _rows(context: Context, step: Step) -> Iterator[list[dict[str, Any]]]:
+def _rows(context: MigrationContext, step: Step) -> Iterator[list[dict[str, Any]]]:
     odata = context.options.read is Read.ODATA
     if "ids" in step.spec:
         ids = step.spec["ids"]
@@ -164,7 +164,7 @@ def _rows(context: Context, step: Step) -> Iterator[list[dict[str, Any]]]:
         yield from context.pace.worklogs_between(start, end)
 
 
-def _stamp(context: Context, wall: Wall) -> Wall:
+def _stamp(context: MigrationContext, wall: Wall) -> Wall:
     """A wall clock as OData's Timestamp spells it: the true instant, or the same figures called UTC."""
     if wall is None:
         return None
@@ -173,7 +173,7 @@ def _stamp(context: Context, wall: Wall) -> Wall:
     return clock.from_wall(wall, _zone(context)).instant
 
 
-def _keep(context: Context, rows: list[dict[str, Any]]) -> list[Worklog]:
+def _keep(context: MigrationContext, rows: list[dict[str, Any]]) -> list[Worklog]:
     """Keeps what lies in the window; gives all rows as worklogs."""
     dialect = _dialect(context)
     people = context.source_people.complete(dialect.person(row) for row in rows)
@@ -187,6 +187,7 @@ def _keep(context: Context, rows: list[dict[str, Any]]) -> list[Worklog]:
         fetched.append(
             Fetched(
                 run=context.run,
+                site=context.source_site,
                 entry=worklog.entry,
                 work=worklog.work,
                 person=worklog.person.label[:LONGEST_LABEL],
@@ -202,7 +203,7 @@ def _keep(context: Context, rows: list[dict[str, Any]]) -> list[Worklog]:
     return worklogs
 
 
-def _dialect(context: Context) -> RestDialect | ODataDialect:
+def _dialect(context: MigrationContext) -> RestDialect | ODataDialect:
     timezones = {name.casefold(): zone for name, zone in context.options.people.timezones.items()}
     general = _zone(context)
 
@@ -217,11 +218,11 @@ def _dialect(context: Context) -> RestDialect | ODataDialect:
     return RestDialect(zone_of)
 
 
-def _zone(context: Context) -> str:
+def _zone(context: MigrationContext) -> str:
     return context.options.source_timezone or "UTC"
 
 
-def _in_window(context: Context, worklog: Worklog) -> bool:
+def _in_window(context: MigrationContext, worklog: Worklog) -> bool:
     window = context.options.window
     if worklog.moment is None:
         return True
@@ -231,7 +232,7 @@ def _in_window(context: Context, worklog: Worklog) -> bool:
     return (window.start is None or wall >= window.start) and (window.end is None or wall < window.end)
 
 
-def _source_wall(context: Context, moment: Moment) -> datetime:
+def _source_wall(context: MigrationContext, moment: Moment) -> datetime:
     """The wall clock by which the source's own filter would find this moment: true instants it finds by the
     general zone, figures as they stand whatever zone their person is in."""
     options = context.options

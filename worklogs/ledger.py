@@ -141,7 +141,9 @@ def note_leftovers(context: Context, results: Iterable[Result]) -> None:
     rows = [
         Leftover(
             connection=context.connection,
+            site=context.source_site,
             entry=result.source.entry,
+            source=result.source.to_json(),
             copy=result.before.entry,
             issue=result.before.work,
             values=result.before.to_json(),
@@ -346,7 +348,8 @@ def _count(context: Context, results: Sequence[Result]) -> None:
     for result in results:
         by_outcome[result.outcome].append(result.source.entry)
     for outcome, entries in by_outcome.items():
-        context.run.fetched.filter(entry__in=entries).update(outcome=outcome, mapped=True)
+        found = context.run.fetched.filter(site=context.source_site, entry__in=entries)
+        found.update(outcome=outcome, mapped=True)
 
 
 def _add_carried(context: Context, results: Sequence[Result], now: datetime) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from itertools import batched
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from connections.clients.http import FaultKind
 from worklogs import issues, ledger, rules, steps
-from worklogs.context import Context
+from worklogs.context import Context, MigrationContext
 from worklogs.issues import Issue
 from worklogs.ledger import Place, Result, place_of
 from worklogs.models import AuditEntry, Entry, Fetched, IssuePair, Run, Step, TwinTrace
@@ -39,7 +38,7 @@ def unmapped_works(run: Run) -> list[str]:
     return list(run.fetched.filter(mapped=False).values_list("work", flat=True).distinct())
 
 
-def map_entries(context: Context, step: Step) -> None:
+def map_entries(context: MigrationContext, step: Step) -> None:
     """One map step. What is settled needs no call to the target; the rest becomes one carry step an issue."""
     rows = list(context.run.fetched.filter(mapped=False, work__in=step.spec["works"]))
     fresh = _settle_known(context, rows)
@@ -192,7 +191,7 @@ def _hand_on(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> None:
     standing = context.side.standing_on(sorted(by_issue)) if by_issue else {}
     wanted = []
     for issue_id, rows in by_issue.items():
-        spec: dict[str, Any] = {"issue": asdict(held[issue_id])}
+        spec = context.spec_of(asdict(held[issue_id]))
         if standing is not None:
             spec["standing"] = [row.to_json() for row in standing.get(issue_id, [])]
             spec["standing_at"] = seen_at
@@ -215,11 +214,10 @@ def _hand_on(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> None:
 
 def lock_of(context: Context, issue: str) -> str:
     """One writer an issue, whichever connection it writes for, through Jira or through Tempo."""
-    right = context.connection.right
-    return f"{(right.jira or right).name}:{issue}"
+    return f"{context.jira_site}:{issue}"
 
 
-def _remember_pairs(context: Context, found: dict[str, Issue | Refuse]) -> None:
+def _remember_pairs(context: MigrationContext, found: dict[str, Issue | Refuse]) -> None:
     pairs = [
         IssuePair(
             connection=context.connection,

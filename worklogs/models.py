@@ -421,11 +421,13 @@ class TwinTrace(models.Model):
 class Leftover(models.Model):
     """A copy that a move left behind: the new one stands on another issue, this one is still to be deleted.
 
-    `entry` is the source's, `values` the old copy as it stood.
+    `entry` is the worklog of the side `site` that was moved, `source` its values, `values` the old copy as it stood.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="leftovers")
+    site = models.CharField(max_length=100, blank=True)
     entry = models.CharField(max_length=100)
+    source = models.JSONField(default=dict)
     copy = models.CharField(max_length=100)
     issue = models.CharField(max_length=40)
     values = models.JSONField()

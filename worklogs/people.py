@@ -15,7 +15,7 @@ from django.db import transaction
 from connections.clients.http import FaultKind, SiteError
 from connections.clients.jira import JiraClient
 from connections.models import Connection, UserMapping
-from connections.options import PeopleMatch
+from connections.options import PeopleMatch, Side
 from worklogs.dialects.sevenpace import person_of_user
 from worklogs.worklog import Person
 
@@ -100,15 +100,16 @@ class SourcePeople:
 
 
 class TargetPeople:
-    """Finds a source person's active account on the target's Jira."""
+    """Finds a source person's active account on the target's Jira, which is the connection's side `toward`."""
 
-    def __init__(self, connection: Connection, jira: JiraClient) -> None:
+    def __init__(self, connection: Connection, jira: JiraClient, toward: Side = Side.RIGHT) -> None:
         self._connection = connection
         self._jira = jira
+        self._toward = toward
         self._noted: set[Person] = set()
         self._noting = threading.Lock()
         self._by_email = connection.get_options().people.match is PeopleMatch.EMAIL
-        self._pairs = _pairs(connection)
+        self._pairs = _pairs(connection, toward)
         self._known = Known(self._ask)
 
     def find(self, people: Iterable[Person]) -> dict[Person, Account | None]:
@@ -124,7 +125,7 @@ class TargetPeople:
                 by_email = {
                     person: None if self._paired(person) else account for person, account in new.items()
                 }
-                _keep_found_by_email(self._connection, by_email)
+                _keep_found_by_email(self._connection, by_email, self._toward)
                 self._noted |= new.keys()
 
     def ask(self, name: str) -> Account | None:
@@ -170,29 +171,34 @@ def _account(user: dict) -> Account:
     )
 
 
-def _keep_found_by_email(connection: Connection, found: Mapping[Person, Account | None]) -> None:
+def _keep_found_by_email(
+    connection: Connection, found: Mapping[Person, Account | None], toward: Side
+) -> None:
     """One row a person; rows of those that are found otherwise or not at all go."""
+    source, target = ("left", "right") if toward is Side.RIGHT else ("right", "left")
     wanted = {
         (person.account[:200], person.email[:254]): (person, account) for person, account in found.items()
     }
     rows = UserMapping.objects.filter(connection=connection, found_by=UserMapping.FoundBy.EMAIL)
-    held = {(row.left_account, row.left_email): row for row in rows}
+    held = {(getattr(row, f"{source}_account"), getattr(row, f"{source}_email")): row for row in rows}
     stale = []
     for key, (_, account) in wanted.items():
         row = held.get(key)
-        if row and (account is None or row.right_account != account.id):
+        if row and (account is None or getattr(row, f"{target}_account") != account.id):
             stale.append(row.pk)
             del held[key]
     new = [
         UserMapping(
             connection=connection,
-            left_account=key[0],
-            left_email=key[1],
-            left_name=person.name[:200],
-            right_account=account.id,
-            right_name=account.name[:200],
-            right_email=account.email[:254],
             found_by=UserMapping.FoundBy.EMAIL,
+            **{
+                f"{source}_account": key[0],
+                f"{source}_email": key[1],
+                f"{source}_name": person.name[:200],
+                f"{target}_account": account.id,
+                f"{target}_name": account.name[:200],
+                f"{target}_email": account.email[:254],
+            },
         )
         for key, (person, account) in wanted.items()
         if account and key not in held
@@ -202,11 +208,13 @@ def _keep_found_by_email(connection: Connection, found: Mapping[Person, Account 
         UserMapping.objects.bulk_create(new, ignore_conflicts=True)
 
 
-def _pairs(connection: Connection) -> dict[str, str]:
-    """Left account id or e-mail (case folded) -> right account id or e-mail, as people set them."""
+def _pairs(connection: Connection, toward: Side) -> dict[str, str]:
+    """Account id or e-mail (case folded) on one side -> account id or e-mail on the side `toward`, as people set them."""
     rows = UserMapping.objects.filter(connection=connection).exclude(found_by=UserMapping.FoundBy.EMAIL)
     pairs: dict[str, str] = {}
     for row in rows:
-        right = row.right_account or row.right_email.casefold()
-        pairs |= {left.casefold(): right for left in (row.left_account, row.left_email) if left and right}
+        left, right = (row.left_account, row.left_email), (row.right_account, row.right_email)
+        source, target = (left, right) if toward is Side.RIGHT else (right, left)
+        found = target[0] or target[1].casefold()
+        pairs |= {name.casefold(): found for name in source if name and found}
     return pairs

@@ -60,7 +60,7 @@ def look(context: Context, issue: str) -> Look:
 
 def recover(context: Context, place: Place, intents: Sequence[AuditEntry], seen: Look) -> list[Result]:
     """What came of these intents, for those that are found; those that surely never arrived are given up."""
-    traces = _traces(context, intents)
+    traces = context.traces_of([intent.entry for intent in intents])
     found = _found(context, intents, seen.standing, traces)
     for intent in intents:
         if intent.pk not in found:
@@ -73,11 +73,9 @@ def recover(context: Context, place: Place, intents: Sequence[AuditEntry], seen:
 
 
 def owned(context: Context, standing: Sequence[Worklog], entries: set[str]) -> set[str]:
-    """Worklogs that a trace of any connection claims; not those that bear the mark of these very entries."""
-    ids = [row.entry for row in standing]
-    traces = TwinTrace.objects.filter(right_site=context.side.name, right_id__in=ids)
+    """Worklogs that a trace claims; not those that bear the mark of these very entries."""
     ours = {row.entry for row in standing if row.marker in entries}
-    return set(traces.values_list("right_id", flat=True)) - ours
+    return context.claimed([row.entry for row in standing]) - ours
 
 
 def _found(
@@ -130,13 +128,6 @@ def give_up(intents: Sequence[AuditEntry]) -> None:
         code="unknown_outcome",
         reason="Its issue can no longer be found, and another try was asked for.",
     )
-
-
-def _traces(context: Context, intents: Sequence[AuditEntry]) -> dict[str, TwinTrace]:
-    traces = TwinTrace.objects.filter(
-        connection=context.connection, left_id__in=[intent.entry for intent in intents]
-    )
-    return {trace.left_id: trace for trace in traces}
 
 
 def _result(place: Place, intent: AuditEntry, stored: Worklog, trace: TwinTrace | None) -> Result:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.utils import timezone
@@ -24,7 +24,7 @@ from django.utils import timezone
 from connections.clients.http import FaultKind, SiteError
 from connections.models import Connection
 from connections.tokens import TokenError
-from worklogs import carry, fetch, figures, hours, mapping, recover, steps
+from worklogs import carry, figures, hours, steps
 from worklogs.context import (
     Context,
     Halt,
@@ -32,11 +32,11 @@ from worklogs.context import (
     NotReadyError,
     forget_healths,
     has_other_settings,
-    open_context,
     options_digest,
 )
 from worklogs.dialects.sevenpace import TimesMismatchError
 from worklogs.issues import UnusableIssueRuleError
+from worklogs.migrating import Migration
 from worklogs.models import Fetched, LinksRead, Run, RunLog, Step
 from worklogs.owners import is_alive, is_elsewhere
 from worklogs.rules import Target
@@ -83,6 +83,40 @@ class Asked:
     @property
     def kind(self) -> Run.Kind:
         return Run.Kind.DRY_RUN if self.dry_run else Run.Kind.MIGRATION
+
+
+class Job(Protocol):
+    """What one kind of run does, opened by each process that works on one."""
+
+    @property
+    def context(self) -> Context:
+        """The direction it carries in; of two the first."""
+
+    def context_of(self, step: Step) -> Context:
+        """The direction a step belongs to."""
+
+    def begin(self) -> None:
+        """The first steps of a new run, within a transaction."""
+
+    def do(self, step: Step) -> float | None:
+        """One step; seconds after which it must be looked at again, None where it is done."""
+
+    def all_is_read(self) -> None:
+        """What follows the last read step, within a transaction, once a run."""
+
+    def plan_forgotten(self) -> bool:
+        """Steps for entries that no step has come to; False where there are none."""
+
+    def tell(self) -> None:
+        """What this process's share of the run gave reason to say."""
+
+    def conclude(self, run: Run) -> None:
+        """The run has come to its end with nothing left over."""
+
+
+def open_job(run: Run, halt: Halt) -> Job:
+    """Raises SiteError, UnusableIssueRuleError, TokenError, NotReadyError."""
+    return Migration(run, halt)
 
 
 # --- start
@@ -207,9 +241,9 @@ def work(run: Run, owner: str, shift: Shift = Shift()) -> Run:
     fresh = not run.steps.exists()
     try:
         _refuse_changed(run)
-        context = open_context(run, halt)
+        job = open_job(run, halt)
         if fresh:
-            _begin(context)
+            _begin(job)
     except InterruptedRunError:
         raise
     except BaseException as fault:
@@ -218,13 +252,13 @@ def work(run: Run, owner: str, shift: Shift = Shift()) -> Run:
         else:
             stop(run.pk, fault)
         raise
-    crew = Crew(context, owner)
+    crew = Crew(job, owner)
     with _heartbeat(crew, shift), _signals(halt):
-        crew.work(shift.writers or WRITERS[context.side.target])
-    _tell_ignored(context)
+        crew.work(shift.writers or WRITERS[job.context.side.target])
+    job.tell()
     Run.objects.filter(pk=run.pk).update(busy_seconds=run.busy_seconds + time.monotonic() - began)
     run.refresh_from_db()
-    return finish(context)
+    return finish(job)
 
 
 def _refuse_changed(run: Run) -> None:
@@ -237,25 +271,10 @@ def _refuse_changed(run: Run) -> None:
         )
 
 
-def _tell_ignored(context: Context) -> None:
-    """A source that does not keep to what it was asked for may not understand the question."""
-    if ignored := context.pace.take_ignored():
-        context.log(
-            f"{context.source_site} gave {ignored:,} entries that were not asked for. They were left out.",
-            RunLog.Level.WARNING,
-        )
-
-
-def _begin(context: Context) -> None:
-    """The first steps: what to read, and the issues where an earlier run left a write of unknown outcome."""
-    run = context.run
-    left = recover.unsettled(context).exclude(run=run).order_by()
+def _begin(job: Job) -> None:
     with transaction.atomic():
-        fetch.plan_reading(context)
-        for issue, key in left.values_list("issue", "issue_key").distinct():
-            spec = {"issue": {"id": issue, "key": key}}
-            steps.add(run, Step.Kind.CARRY, issue, lock=mapping.lock_of(context, issue), spec=spec)
-    context.log(f"Run {run.pk} begins.")
+        job.begin()
+    job.context.log(f"Run {job.context.run.pk} begins.")
 
 
 def stop(run_id: int, fault: BaseException) -> None:
@@ -278,8 +297,9 @@ class Crew:
     """The threads of one process that work on one run, called up as there is work for them: each has a connection to
     the database of its own, and a small run is over before 30 of them are up."""
 
-    def __init__(self, context: Context, owner: str) -> None:
-        self.context = context
+    def __init__(self, job: Job, owner: str) -> None:
+        self.job = job
+        self.context = job.context
         self.owner = owner
         self._changed = threading.Event()
         self._counting = threading.Lock()
@@ -339,7 +359,7 @@ class Crew:
     def _do(self, step: Step) -> None:
         """One step. Whatever happens it is given back or done: a step that stays claimed is a process that died."""
         try:
-            again_in = DO[Step.Kind(step.kind)](self.context, step)
+            again_in = self.job.do(step)
         except InterruptedRunError:
             steps.give_back(step)
             raise
@@ -358,7 +378,8 @@ class Crew:
         if passing and step.failed_attempts + 1 < FAILED_ATTEMPTS:
             steps.give_back_failed(step, getattr(fault, "retry_after", None) or PASSING_SECONDS)
             return
-        if step.kind == Step.Kind.CARRY and isinstance(fault, SiteError) and _is_alone(self.context, fault):
+        context = self.job.context_of(step)
+        if step.kind == Step.Kind.CARRY and isinstance(fault, SiteError) and _is_alone(context, fault):
             self._after_lonely_fault(step, fault)
             return
         steps.give_back_failed(step)
@@ -369,17 +390,15 @@ class Crew:
         if not step.failed_attempts or not fault.exchange:
             steps.give_back_failed(step, PASSING_SECONDS)
             return
-        carry.Carriage(self.context, step).give_up(fault)
+        carry.Carriage(self.job.context_of(step), step).give_up(fault)
         steps.done(step)
 
     def _more_to_come(self) -> bool:
         """Whether there is or will be something to do; waits a little for it."""
-        if _advance(self.context):
+        if _advance(self.job):
             return True
         if not self._busy.total() and not self.context.run.steps.filter(state__in=UNFINISHED).exists():
-            forgotten = mapping.unmapped_works(self.context.run)
-            mapping.plan_mapping(self.context.run, forgotten)
-            return bool(forgotten)
+            return self.job.plan_forgotten()
         self._changed.wait(IDLE_SECONDS)
         return True
 
@@ -395,32 +414,19 @@ def _is_alone(context: Context, fault: SiteError) -> bool:
     return True
 
 
-def _read(context: Context, step: Step) -> None:
-    fetch.read(context, step)
-    if not fetch.reads_first(context) and "ids" in step.spec:
-        mapping.plan_mapping(context.run, [str(work) for work in step.spec["ids"]])
-
-
-def _map(context: Context, step: Step) -> None:
-    mapping.map_entries(context, step)
-
-
-DO = {Step.Kind.READ: _read, Step.Kind.MAP: _map, Step.Kind.CARRY: carry.carry}
 READER = (Step.Kind.READ, Step.Kind.MAP, Step.Kind.CARRY)
 WRITER = (Step.Kind.MAP, Step.Kind.CARRY)
 
 
-def _advance(context: Context) -> bool:
+def _advance(job: Job) -> bool:
     """Once everything is read, mapping begins; True where that has just been set going."""
-    run = context.run
+    run = job.context.run
     if run.steps.filter(kind=Step.Kind.READ, state__in=UNFINISHED).exists():
         return False
     with transaction.atomic():
         if not Run.objects.filter(pk=run.pk, phase=Run.Phase.READING).update(phase=Run.Phase.CARRYING):
             return False
-        context.log(f"Read {run.fetched.count():,} entries.")
-        if fetch.reads_first(context):
-            mapping.plan_mapping(run, mapping.unmapped_works(run))
+        job.all_is_read()
     return True
 
 
@@ -516,8 +522,9 @@ def _signals(halt: Halt) -> Iterator[None]:
 # --- finish
 
 
-def finish(context: Context) -> Run:
+def finish(job: Job) -> Run:
     """The run's end state and figures; a run with steps left goes on being `running` where nobody stopped it."""
+    context = job.context
     run, reason = context.run, context.halt.reason
     # A slice may end when all is read and nothing has been planned yet: then there is no step, and all is left.
     left = run.phase == Run.Phase.READING or run.steps.filter(state__in=UNFINISHED).exists()
@@ -544,6 +551,8 @@ def finish(context: Context) -> Run:
     if Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(**ending):
         if not run.is_dry:
             hours.keep(run)
+        if not reason:
+            job.conclude(run)
         _tell(context, run)
     run.refresh_from_db()
     return run

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from connections.clients.http import SiteError
 from connections.clients.jira import JiraClient
 from connections.clients.tempo import TempoClient
-from connections.models import Connection, Site
+from connections.models import Site
 from worklogs.dialects import jira as jira_dialect
 from worklogs.dialects import tempo as tempo_dialect
 from worklogs.rules import Target
@@ -152,14 +152,16 @@ def _addressable(rows: Iterable[Worklog]) -> list[Worklog]:
     return [row for row in rows if row.entry]
 
 
-def open_side(connection: Connection, open_: Callable[[Site], Any]) -> Side:
-    """The target side of a connection; asks who we are there. Raises SiteError, TokenError."""
-    site = connection.right
+def open_side(site: Site, fallback: str, open_: Callable[[Site], Any], *, asks_tempo: bool = True) -> Side:
+    """A site's worklogs; asks who we are there. `fallback` writes where the person has no account, "" for our own.
+
+    Raises SiteError, TokenError.
+    """
     jira: JiraClient = open_(site.jira or site)
     account = str(jira.myself()["accountId"])
     if site.kind != Site.Kind.TEMPO:
         return JiraSide(site.name, account, jira)
     tempo: TempoClient = open_(site)
-    tempo.configuration()
-    fallback = connection.get_options().people.fallback.right
+    if asks_tempo:
+        tempo.configuration()
     return TempoSide(site.name, fallback or account, jira, tempo, site.marker_attribute)

@@ -1,6 +1,7 @@
 """Tempo Cloud v4 worklogs <-> Worklog. Source: Tempo REST API v4 OpenAPI, schemas Worklog and WorklogInput."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from worklogs import clock, texts
@@ -9,17 +10,20 @@ from worklogs.dialects.lenient import object_in, objects_in, whole_in, word_in
 from worklogs.worklog import Person, Worklog
 
 
-def standing(row: dict[str, Any], zone: str = "UTC", marker_attribute: str = "") -> Worklog:
+def standing(
+    row: dict[str, Any], zone: str = "UTC", marker_attribute: str = "", *, with_instant: bool = False
+) -> Worklog:
     """A row as somebody left it there: what cannot be read of it is empty.
 
-    Tempo holds the author's wall clock without a zone; `zone` is the one it is read in.
+    Tempo holds the author's wall clock without a zone; `zone` is the one it is read in. `with_instant` takes the
+    instant from Tempo where it tells one.
     """
     attributes = _attributes(row)
     return Worklog(
         entry=word_in(row, "tempoWorklogId"),
         work=word_in(object_in(row, "issue"), "id"),
         person=Person(account=word_in(object_in(row, "author"), "accountId")),
-        moment=_moment(row, zone),
+        moment=_told(row, _moment(row, zone)) if with_instant else _moment(row, zone),
         seconds=whole_in(row, "timeSpentSeconds") or 0,
         text=texts.cleaned(word_in(row, "description")),
         billable=whole_in(row, "billableSeconds"),
@@ -44,6 +48,16 @@ def _moment(row: dict[str, Any], zone: str) -> Moment | None:
         return clock.from_wall(datetime.fromisoformat(f"{word_in(row, 'startDate')[:10]}T{start}"), zone)
     except (ValueError, OverflowError):
         return None
+
+
+def _told(row: dict[str, Any], moment: Moment | None) -> Moment | None:
+    try:
+        instant = datetime.fromisoformat(word_in(row, "startDateTimeUtc"))
+    except ValueError:
+        return moment
+    if moment is None or instant.tzinfo is None:
+        return moment
+    return replace(moment, instant=instant.astimezone(UTC), is_told=True)
 
 
 def body(worklog: Worklog, marker_attribute: str = "") -> dict[str, Any]:
