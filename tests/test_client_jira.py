@@ -5,14 +5,15 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from connections.clients.feeds import Change, FeedPage
 from connections.clients.http import Address, Exchange, FaultKind, Gate, Scope, SiteError
-from connections.clients.jira import LIMITS, IssuePace, JiraClient, refusal, throttled_scope
+from connections.clients.jira import LIMITS, IssuePace, JiraClient, refusal, throttled_scope, webhook_id
 from connections.sandbox import Fault, Sandbox, worlds
 from connections.sandbox import FaultKind as Broken
 
@@ -241,6 +242,118 @@ def test_an_issue_nobody_can_see_is_said_to_be_missing(jira, client):
     with pytest.raises(SiteError) as caught:
         client.remote_links("ABC-1")
     assert (caught.value.code, caught.value.kind) == ("issue_not_found", FaultKind.WAITING)
+
+
+# Feeds
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after noon, at which our feeds begin."""
+    return datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def ms(seconds: float) -> int:
+    return int(at(seconds).timestamp() * 1000)
+
+
+def fed(*changes: tuple[int, float], until: float, last: bool, **more) -> dict:
+    values = [
+        {"worklogId": number, "updatedTime": ms(seconds), "properties": []} for number, seconds in changes
+    ]
+    return {"values": values, "until": ms(until), "lastPage": last, **more}
+
+
+@pytest.mark.parametrize("name", ["updated", "deleted"])
+def test_a_feed_is_followed_by_its_until_to_the_last_page_even_where_that_names_a_next_one(
+    jira, client, name
+):
+    pages = {
+        ms(0): fed((1, 1), (2, 2.5), until=2.5, last=False, nextPage="https://x.example/?since=1"),
+        ms(2.5): fed((2, 2.5), (3, 3), until=3, last=True, nextPage="https://x.example/?since=2"),
+    }
+    jira.routes[f"GET /worklog/{name}"] = lambda request: pages[int(request.args["since"])]
+    read = client.updated_worklogs if name == "updated" else client.deleted_worklogs
+    assert list(read(at(0))) == [
+        FeedPage((Change("1", at(1)), Change("2", at(2.5))), at(2.5)),
+        FeedPage((Change("2", at(2.5)), Change("3", at(3))), at(3)),
+    ]
+
+
+def test_a_feed_without_a_since_is_asked_from_its_beginning(jira, client):
+    jira.routes["GET /worklog/updated"] = fed(until=0, last=True)
+    (page,) = client.updated_worklogs()
+    assert jira.asked[0].args["since"] == "0"
+    assert page.until == at(0)
+
+
+def test_a_feed_that_stands_still_is_an_error_and_no_endless_walk(jira, client):
+    jira.routes["GET /worklog/updated"] = fed((1, 0), until=0, last=False)
+    with pytest.raises(SiteError, match="complete feed of updated worklogs") as caught:
+        list(client.updated_worklogs(at(0)))
+    assert caught.value.kind is FaultKind.PASSING
+    assert len(jira.asked) == 1
+
+
+def test_a_feed_that_stands_still_is_followed_where_its_next_page_leads_on(jira, client):
+    def answer(request: Request) -> dict:
+        if "cursor" in request.args:
+            return fed((2, 0), until=0, last=True)
+        return fed((1, 0), until=0, last=False, nextPage=f"https://x.example/a?since={ms(0)}&cursor=b")
+
+    jira.routes["GET /worklog/updated"] = answer
+    found = [change.worklog for page in client.updated_worklogs(at(0)) for change in page.changes]
+    assert found == ["1", "2"]
+
+
+def test_a_feed_whose_next_pages_go_in_a_circle_is_left(jira, client):
+    circle = {"a": "b", "b": "a"}
+
+    def answer(request: Request) -> dict:
+        following = circle.get(request.args.get("cursor", "b"))
+        return fed((1, 0), until=0, last=False, nextPage=f"/x?cursor={following}")
+
+    jira.routes["GET /worklog/deleted"] = answer
+    with pytest.raises(SiteError, match="complete feed"):
+        list(client.deleted_worklogs(at(0)))
+
+
+def test_a_row_of_a_feed_without_an_id_hides_no_other_and_one_without_a_time_is_no_newer_than_asked_for(
+    jira, client
+):
+    rows = [
+        {"worklogId": 1, "updatedTime": ms(1)},
+        {"worklogId": "2", "updatedTime": ms(2)},
+        {"worklogId": None, "updatedTime": ms(2)},
+        {"worklogId": 3},
+        {"worklogId": 4, "updatedTime": 10**30},
+        "nonsense",
+    ]
+    jira.routes["GET /worklog/updated"] = {"values": rows}
+    (page,) = client.updated_worklogs(at(0))
+    told = (Change("1", at(1)), Change("2", at(2)), Change("3", at(0)), Change("4", at(0)))
+    assert page == FeedPage(told, at(2))
+
+
+def test_an_until_before_what_was_asked_for_takes_nobody_back(jira, client):
+    jira.routes["GET /worklog/updated"] = fed(until=-3600, last=True)
+    (page,) = client.updated_worklogs(at(0))
+    assert page.until == at(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "zone"),
+    [
+        ({"serverTimeZone": "Australia/Sydney"}, "Australia/Sydney"),
+        ({"serverTimeZone": "Middle-earth/Shire"}, ""),
+        ({"serverTimeZone": "../../etc/passwd"}, ""),
+        ({"serverTimeZone": None}, ""),
+        ({}, ""),
+        ((403, {}), ""),
+    ],
+)
+def test_the_sites_own_zone_is_one_that_is_known_or_none(jira, client, answer, zone):
+    jira.routes["GET /serverInfo"] = answer
+    assert client.server_zone() == zone
 
 
 # Writing
@@ -481,3 +594,52 @@ def test_a_create_whose_answer_is_lost_is_done_once_in_the_sandbox(sandbox, site
         live.create_worklog(issue.id, body())
     assert caught.value.code == "unknown_outcome"
     assert len(site.worklogs_of("ABC-2")) == before + 1
+
+
+def test_the_feeds_tell_in_the_sandbox_what_was_logged_and_deleted_a_minute_ago(sandbox, site, live):
+    began = datetime.fromtimestamp(sandbox.world.clock(), UTC)
+    issue = site.issue("ABC-1").id
+    kept, gone = (live.create_worklog(issue, body()).data["id"] for _ in range(2))
+    live.delete_worklog(issue, gone)
+    told = [change for page in live.updated_worklogs(began) for change in page.changes]
+    assert told == []
+    sandbox.world.later(61)
+    (updated,), (deleted,) = live.updated_worklogs(began), live.deleted_worklogs(began)
+    assert [change.worklog for change in updated.changes] == [kept]
+    assert [change.worklog for change in deleted.changes] == [gone]
+    assert updated.until == updated.changes[0].at >= began
+
+
+def test_a_long_feed_is_read_to_its_end_in_the_sandbox(sandbox, site, live):
+    known = {str(number) for number in site.worklogs}
+    site.changes += [(ms(number), 10_000 + number) for number in range(2500)]
+    sample = next(iter(site.worklogs.values()))
+    site.worklogs.update({10_000 + number: sample for number in range(2500)})
+    pages = list(live.updated_worklogs())
+    told = {change.worklog for page in pages for change in page.changes}
+    assert told == known | {str(10_000 + number) for number in range(2500)}
+    assert len(pages) == 3
+
+
+def test_the_sites_zone_in_the_sandbox(site, live):
+    assert live.server_zone() == site.time_zone
+
+
+def test_a_webhook_is_registered_listed_and_deleted_in_the_sandbox(site, live):
+    wanted = {"name": "Twinlog", "url": "https://twinlog.example/", "events": ["worklog_created"]}
+    made = live.register_admin_webhook(wanted | {"secret": "It's a Secret to Everybody"})
+    assert made["isSigned"] is True
+    assert live.admin_webhooks() == [made]
+    live.delete_admin_webhook(webhook_id(made))
+    live.delete_admin_webhook(webhook_id(made))
+    assert live.admin_webhooks() == []
+
+
+def test_who_is_no_administrator_is_told_so_about_webhooks_in_the_sandbox(site, live):
+    site.accounts[site.tokens[0].account_id].permissions -= {"ADMINISTER"}
+    body = {"name": "x", "url": "https://x.example/", "events": ["worklog_created"], "secret": "very secret"}
+    for call in (live.admin_webhooks, lambda: live.register_admin_webhook(body)):
+        with pytest.raises(SiteError, match="Administer Jira") as caught:
+            call()
+        assert (caught.value.code, caught.value.kind) == ("no_permission", FaultKind.WAITING)
+        assert "very secret" not in str(caught.value.exchange)

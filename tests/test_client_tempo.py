@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from connections.clients.feeds import Change, FeedPage
 from connections.clients.http import Address, Exchange, FaultKind, Gate, SiteError
 from connections.clients.tempo import TempoClient, refusal
 from connections.sandbox import Fault, Sandbox, worlds
@@ -49,7 +50,7 @@ class Tempo:
 @pytest.fixture
 def tempo(httpserver: HTTPServer) -> Tempo:
     site = Tempo()
-    httpserver.expect_request(re.compile("^/tempo/4/")).respond_with_handler(site)
+    httpserver.expect_request(re.compile("^/tempo/(4|papertrail)/")).respond_with_handler(site)
     return site
 
 
@@ -159,6 +160,151 @@ def test_links_without_an_offset_are_followed_as_they_are(tempo, one):
     ]
     assert [row["key"] for row in one.work_attributes()] == ["_A_", "_B_", "_C_"]
     assert tempo.asked[1].query_string == b"cursor=b"
+
+
+# Feeds
+
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)
+
+
+def changed(number: int, seconds: int) -> dict:
+    return worklog(number) | {"updatedAt": after(seconds)}
+
+
+def after(seconds: int) -> str:
+    """So many seconds after noon, as Tempo writes it."""
+    return (NOON + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def numbers(pages) -> list[list[int]]:
+    return [[row["tempoWorklogId"] for row in rows] for rows in pages]
+
+
+def test_changed_worklogs_come_in_pages_by_the_time_of_their_change_and_without_another_filter(tempo, one):
+    tempo.answer = paged([changed(number, number) for number in range(25)], cap=10)
+    pages = numbers(one.changed_worklogs(NOON, date(2026, 3, 1)))
+    assert pages == [list(range(10)), list(range(10, 19)), list(range(19, 25))]
+    for request in tempo.asked:
+        assert request.get_json() == {
+            "updatedFrom": after(0),
+            "orderBy": [{"field": "UPDATED", "order": "ASC"}, {"field": "ID", "order": "ASC"}],
+        }
+
+
+def test_a_first_reading_may_begin_at_a_work_day(tempo, one):
+    tempo.answer = paged([changed(1, 0)])
+    list(one.changed_worklogs(None, date(2026, 3, 1)))
+    list(one.changed_worklogs(None))
+    asked = [request.get_json() for request in tempo.asked]
+    assert [body.get("from") for body in asked] == ["2026-03-01", None]
+    assert all("updatedFrom" not in body for body in asked)
+
+
+def test_a_worklog_changed_between_two_pages_comes_again_as_it_is_now_and_hides_no_other(tempo, one):
+    rows = [changed(number, number) for number in range(30)]
+
+    def someone_edits(calls: int) -> None:
+        if calls == 2:
+            rows.append(changed(rows.pop(0)["tempoWorklogId"], 100))
+
+    tempo.answer = paged(rows, cap=10, before=someone_edits)
+    found = [row for page in one.changed_worklogs(NOON) for row in page]
+    assert [row["tempoWorklogId"] for row in found] == [*range(30), 0]
+    assert found[-1]["updatedAt"] == after(100)
+
+
+def test_deleted_worklogs_are_read_from_the_audit_log_by_its_tokens(tempo, one):
+    def row(number, seconds):
+        return {
+            "entityId": number,
+            "entityType": "worklog",
+            "action": "Deleted",
+            "timestamp": after(seconds),
+        }
+
+    tempo.answers = [
+        (200, {"metadata": {"nextPageToken": "t"}, "results": [row("7", 9), row("", 9), row("8", 3)]}),
+        (200, {"metadata": {}, "results": [row(9, 5), {"entityId": "10", "timestamp": "soon"}]}),
+    ]
+    pages = list(one.deleted_worklogs(NOON))
+    moment = {seconds: NOON + timedelta(seconds=seconds) for seconds in (3, 5, 9)}
+    assert pages == [
+        FeedPage((Change("7", moment[9]), Change("8", moment[3])), NOON),
+        FeedPage((Change("9", moment[5]), Change("10", NOON)), moment[9]),
+    ]
+    first, second = tempo.asked
+    assert first.path == second.path == "/tempo/4/papertrail/search"
+    assert first.get_json() == second.get_json()
+    assert first.get_json() == {
+        "from": after(0),
+        "entityType": ["worklog", "bulkeditworklog"],
+        "action": ["Deleted"],
+    }
+    assert (first.args.get("nextPageToken"), second.args.get("nextPageToken")) == (None, "t")
+
+
+def test_the_audit_log_is_asked_no_further_back_than_it_reaches(tempo, one):
+    tempo.answers = [(200, {"metadata": {}, "results": []})]
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    (page,) = one.deleted_worklogs(long_ago)
+    asked = datetime.fromisoformat(tempo.asked[0].get_json()["from"])
+    assert timedelta(days=179) < datetime.now(UTC) - asked < timedelta(days=180)
+    assert page == FeedPage((), long_ago)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_where_the_audit_log_is_refused_the_older_list_is_read_and_from_then_on_at_once(tempo, one, status):
+    deleted = {"tempoWorklogId": "7", "jiraWorklogId": "70", "deletedAt": after(4)}
+    more = {"metadata": {"lastEvaluatedKey": "opaque/a+b="}, "results": [deleted]}
+    last = {"metadata": {}, "results": [deleted | {"tempoWorklogId": 8}]}
+    tempo.answers = [(status, "no"), (200, more), (200, last), (200, last)]
+    told = [change.worklog for page in one.deleted_worklogs(NOON) for change in page.changes]
+    assert told == ["7", "8"]
+    assert [page.until for page in one.deleted_worklogs(NOON)] == [NOON + timedelta(seconds=4)]
+    _, first, second, third = tempo.asked
+    assert {request.path for request in (first, second, third)} == {
+        "/tempo/papertrail/1/events/deleted/types/worklog"
+    }
+    assert first.args["updatedFrom"] == after(0)
+    assert (first.args.get("lastEvaluatedKey"), second.args["lastEvaluatedKey"]) == (None, "opaque/a+b=")
+
+
+def test_where_both_are_refused_it_says_that_deletions_are_not_seen_and_what_to_grant(tempo, one):
+    tempo.answers = [(403, "<html>Forbidden</html>"), (404, "gone")]
+    with pytest.raises(
+        SiteError, match=r"not show which worklogs were deleted.*Tempo Administrator"
+    ) as caught:
+        list(one.deleted_worklogs(NOON))
+    assert (caught.value.code, caught.value.kind) == ("no_permission", FaultKind.WAITING)
+
+
+def test_a_refused_token_is_no_reason_to_look_elsewhere_for_deletions(tempo, one):
+    tempo.answers = [(401, "")]
+    with pytest.raises(SiteError) as caught:
+        list(one.deleted_worklogs(NOON))
+    assert caught.value.code == "auth_failed"
+
+
+def test_a_list_of_deletions_that_leads_back_to_itself_is_left(tempo, one):
+    tempo.answer = lambda _: {"metadata": {"nextPageToken": "t"}, "results": []}
+    with pytest.raises(SiteError, match="complete list of deleted worklogs"):
+        list(one.deleted_worklogs(NOON))
+    assert len(tempo.asked) == 2
+
+
+# Webhooks
+
+
+def test_a_subscriptions_secret_is_in_no_record_of_the_call(tempo, one):
+    secret = "s" * 128
+    tempo.answers = [(400, {"errors": {"message": "no"}, "sharedSecret": secret, "more": "x" * 30_000})]
+    with pytest.raises(SiteError) as caught:
+        one.subscribe("worklog.created", "https://twinlog.example/", "Twinlog")
+    assert secret not in str(caught.value.exchange)
+    tempo.answers = [(400, {"errors": {"message": "no"}, "sharedSecret": secret})]
+    with pytest.raises(SiteError) as caught:
+        one.subscribe("worklog.created", "https://twinlog.example/", "Twinlog")
+    assert secret not in str(caught.value.exchange)
 
 
 # Writing
@@ -345,3 +491,54 @@ def test_a_create_whose_answer_is_lost_is_done_once_in_the_sandbox(sandbox, site
         live.create_worklog(entry())
     assert caught.value.code == "unknown_outcome"
     assert len(site.worklogs) == before + 1
+
+
+def test_changes_and_deletions_are_told_in_the_sandbox(sandbox, site, live, entry):
+    began = datetime.fromtimestamp(sandbox.world.clock(), UTC)
+    kept, gone = (live.create_worklog(entry()).data["tempoWorklogId"] for _ in range(2))
+    live.delete_worklog(gone)
+    assert numbers(live.changed_worklogs(began)) == [[kept]]
+    for _ in range(2):
+        (page,) = live.deleted_worklogs(began - timedelta(days=400))
+        assert [change.worklog for change in page.changes] == [str(gone)]
+        assert page.until == page.changes[0].at
+
+
+def test_deletions_are_told_in_the_sandbox_without_the_permission_for_the_audit_log(
+    sandbox, site, live, entry
+):
+    began = datetime.fromtimestamp(sandbox.world.clock(), UTC)
+    site.jira.accounts[site.tokens[0].account_id].permissions -= {site.audit_permission}
+    gone = live.create_worklog(entry()).data["tempoWorklogId"]
+    live.delete_worklog(gone)
+    (page,) = live.deleted_worklogs(began)
+    assert [change.worklog for change in page.changes] == [str(gone)]
+
+
+def test_all_changes_are_told_once_in_the_sandbox_over_many_pages(site, live, entry, monkeypatch):
+    monkeypatch.setattr("connections.clients.tempo.SEARCH_PAGE", 7)
+    issue = entry()["issueId"]
+    bodies = [{key: value for key, value in entry().items() if key != "issueId"}] * 50
+    live.create_bulk(issue, bodies)
+    found = [row for rows in live.changed_worklogs(None) for row in rows]
+    assert sorted(row["tempoWorklogId"] for row in found) == sorted(site.worklogs)
+    assert [row["updatedAt"] for row in found] == sorted(row["updatedAt"] for row in found)
+
+
+def test_a_subscription_lives_in_the_sandbox(sandbox, site, live, httpserver):
+    url = httpserver.url_for("/hook")
+    httpserver.expect_request("/hook").respond_with_handler(
+        lambda request: Response(request.args["randomString"], content_type="text/plain")
+    )
+    made = live.subscribe("worklog.created", url, "Twinlog")
+    with pytest.raises(SiteError) as caught:
+        live.subscribe("worklog.created", url, "Twinlog")
+    assert caught.value.status == 409
+    sandbox.settle()
+    site.subscriptions[made["id"]].active = False
+    live.refresh_webhook(made["id"])
+    (again,) = live.webhooks()
+    assert (again["id"], again["active"], again["sharedSecret"]) == (made["id"], True, made["sharedSecret"])
+    live.unsubscribe(made["id"])
+    live.unsubscribe(made["id"])
+    assert live.webhooks() == []

@@ -298,6 +298,18 @@ def test_a_search_filters_orders_and_pages(tempo, entry, alice):
     assert tempo("POST", "/worklogs/search", json=ordered).json()["results"][0]["startDate"] == "2024-05-04"
 
 
+def test_a_search_may_be_ordered_by_the_time_of_the_change(tempo, entry, sandbox):
+    numbers = [tempo("POST", "/worklogs", json=entry()).json()["tempoWorklogId"] for _ in range(3)]
+    sandbox.world.later(5)
+    tempo("PUT", f"/worklogs/{numbers[0]}", json=entry(timeSpentSeconds=900))
+    order = [{"field": "UPDATED", "order": "ASC"}, {"field": "ID", "order": "ASC"}]
+    body = {"orderBy": order, "issueIds": [entry()["issueId"]]}
+    check("tempo", "WorklogSearchInput", body)
+    page = tempo("POST", "/worklogs/search", json=body).json()
+    check("tempo", "PageableWorklog", page)
+    assert [row["tempoWorklogId"] for row in page["results"]][-3:] == [numbers[1], numbers[2], numbers[0]]
+
+
 def test_lists_by_issue_user_and_project_hold_the_same_worklog(tempo, site, entry, alice):
     number = tempo("POST", "/worklogs", json=entry()).json()["tempoWorklogId"]
     project = site.jira.projects["ABC"].id

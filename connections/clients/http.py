@@ -40,9 +40,12 @@ FORGOTTEN_AFTER_SECONDS = 600.0
 WORTH_TELLING_SECONDS = 1.0
 RESERVED_WITHIN = 5.0
 HIDDEN = "•••"
+SECRET_FIELDS = frozenset({"sharedSecret", "secret"})
+"""What the vendors call the secret of a webhook, in requests and in answers."""
 
 _LOST_STATUSES = frozenset({408, 425})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SECRET_IN_TEXT = re.compile(rf'("(?:{"|".join(sorted(SECRET_FIELDS))})"\s*:\s*")(?:[^"\\]|\\.)*')
 _WIRE_ERRORS = (OSError, HTTPError, HTTPException)
 
 
@@ -205,6 +208,10 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     exchange: Exchange
+
+
+def anything(data: Any) -> bool:  # noqa: ARG001
+    return True
 
 
 def is_json(data: Any) -> bool:
@@ -600,7 +607,8 @@ def _parsed(body: bytes) -> Any:
 def _recorded(text: str, data: Any, secrets: Iterable[str]) -> Any:
     if data is not None and len(text) <= RECORDED_CHARACTERS:
         return _redacted(data, secrets)
-    return _redacted(text, secrets)[:RECORDED_CHARACTERS] or None
+    shown = _redacted(text, secrets)[:RECORDED_CHARACTERS]
+    return _SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", shown) or None
 
 
 def _redacted(value: Any, secrets: Iterable[str]) -> Any:
@@ -609,7 +617,10 @@ def _redacted(value: Any, secrets: Iterable[str]) -> Any:
             value = value.replace(secret, HIDDEN)
         return value
     if isinstance(value, dict):
-        return {_redacted(key, secrets): _redacted(part, secrets) for key, part in value.items()}
+        return {
+            _redacted(key, secrets): HIDDEN if key in SECRET_FIELDS else _redacted(part, secrets)
+            for key, part in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_redacted(part, secrets) for part in value]
     return value

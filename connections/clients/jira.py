@@ -11,8 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import batched
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connections.clients.feeds import (
+    BEGINNING,
+    FeedPage,
+    changes_of,
+    milliseconds,
+    moment_of,
+    newest,
+)
 from connections.clients.http import (
     Address,
     Answer,
@@ -22,6 +31,7 @@ from connections.clients.http import (
     Rate,
     Scope,
     SiteError,
+    anything,
     is_list,
     is_object,
 )
@@ -29,6 +39,7 @@ from connections.clients.http import (
 type Row = dict[str, Any]
 
 API = "/rest/api/3"
+WEBHOOKS = "/rest/webhooks/1.0/webhook"
 SEARCH_PAGE = 5000
 ISSUES_PER_CALL = 100
 WORKLOGS_PER_PAGE = 5000
@@ -44,12 +55,17 @@ LIMITS: dict[str, tuple[Rate, ...]] = {
     "GET user": _READ,
     "GET user/search": _READ,
     "GET worklogs": _READ,
+    "GET worklog/updated": _READ,
+    "GET worklog/deleted": _READ,
     "POST search": _READ,
     "POST issues": _READ,
     "POST worklog/list": _READ,
     "POST worklog": _READ,
     "PUT worklog": _CHANGE,
     "DELETE worklog": _CHANGE,
+    "GET webhook": _READ,
+    "POST webhook": _READ,
+    "DELETE webhook": _CHANGE,
 }
 """Burst limits, which count by method and endpoint (vendor page "Rate limiting")."""
 
@@ -176,6 +192,45 @@ class JiraClient:
             )
         return found
 
+    def updated_worklogs(self, since: datetime | None = None) -> Iterator[FeedPage]:
+        """Worklogs created or changed from then on (None: ever), oldest first, each with its newest change.
+
+        Jira keeps the last minute back, and leaves out what our account may not see.
+        """
+        return self._feed("updated", since)
+
+    def deleted_worklogs(self, since: datetime | None = None) -> Iterator[FeedPage]:
+        """Worklogs deleted from then on (None: ever), oldest first. Jira keeps the last minute back."""
+        return self._feed("deleted", since)
+
+    def server_zone(self) -> str:
+        """The IANA name of the site's own time zone; "" where it says none that is known."""
+        try:
+            name = self._get("/serverInfo").get("serverTimeZone")
+            return ZoneInfo(name).key if isinstance(name, str) and name else ""
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return ""
+        except SiteError as fault:
+            if fault.kind is not FaultKind.WAITING:
+                raise
+            return ""
+
+    def admin_webhooks(self) -> list[Row]:
+        """The webhooks administrators registered, without their secrets. `webhook_id` tells a row's id."""
+        return self._administer("GET", well_formed=is_list)
+
+    def register_admin_webhook(self, body: Row) -> Row:
+        """Register a webhook; the only kind that hears of worklogs. `body` is Jira's own: name, url, events, secret."""
+        return self._administer("POST", json=body, ok=(201, 200), well_formed=_has("self"))
+
+    def delete_admin_webhook(self, webhook: str | int) -> None:
+        """A webhook that is gone already is no error."""
+        try:
+            self._administer("DELETE", f"/{webhook}", ok=(204, 200), well_formed=anything)
+        except SiteError as fault:
+            if fault.status != 404:
+                raise
+
     def create_worklog(self, issue_id: str | int, body: Row, adjust_estimate: str = "leave") -> Answer:
         """Add one worklog; its author is this client's account. Nobody is notified.
 
@@ -215,6 +270,38 @@ class JiraClient:
         wanted = email.strip().casefold()
         rows = self._users_like(email.strip()) if wanted else []
         return [row for row in rows if _is_active_person(row) and _email(row) == wanted]
+
+    def _feed(self, name: str, since: datetime | None) -> Iterator[FeedPage]:
+        """Pages until the last: the vendor's example carries `nextPage` together with `lastPage`, which counts."""
+        reached = since or BEGINNING
+        query = urlencode({"since": milliseconds(reached)})
+        asked: set[str] = set()
+        while query and query not in asked:
+            asked.add(query)
+            answer = self._get(
+                f"/worklog/{name}", query, bucket=f"GET worklog/{name}", well_formed=_is_feed_page
+            )
+            page = _feed_page(answer, reached)
+            yield page
+            if answer.get("lastPage", not answer.get("nextPage")):
+                return
+            query, reached = _after(answer, page, reached), page.until
+        raise self._incomplete(f"feed of {name} worklogs")
+
+    def _administer(self, method: str, tail: str = "", **request: Any) -> Any:
+        try:
+            return self.http.request(
+                method,
+                WEBHOOKS + tail,
+                bucket=f"{method} webhook",
+                repeatable=method != "POST",
+                **request,
+            ).data
+        except SiteError as fault:
+            if fault.status != 403:
+                raise
+            message = f"{fault.message} {_NOT_ADMINISTRATOR}"
+            raise fault.refined(FaultKind.WAITING, "no_permission", message) from fault
 
     def _users_like(self, text: str) -> list[Row]:
         found: dict[str, Row] = {}
@@ -279,7 +366,7 @@ class JiraClient:
     def _get(
         self,
         path: str,
-        query: Row | None = None,
+        query: Row | str | None = None,
         bucket: str = "GET other",
         well_formed: Callable[[Any], bool] = is_object,
     ) -> Any:
@@ -329,6 +416,16 @@ def throttled_scope(answer: Answer) -> Scope:
     if "per-issue" in reason:
         return Scope.CALL
     return Scope.SITE if "quota" in reason else Scope.BUCKET
+
+
+_NOT_ADMINISTRATOR = (
+    "Only a Jira administrator may register webhooks: give the account Administer Jira, or do without them."
+)
+
+
+def webhook_id(row: Row) -> str:
+    """The id of an administrator's webhook: the end of its own address."""
+    return str(row["self"]).rstrip("/").rpartition("/")[2]
 
 
 type Verdict = tuple[FaultKind, str, str]
@@ -421,9 +518,25 @@ def _has(*keys: str) -> Callable[[Any], bool]:
     return lambda data: isinstance(data, dict) and all(key in data for key in keys)
 
 
+def _is_feed_page(data: Any) -> bool:
+    return is_object(data) and isinstance(data.get("values"), list)
+
+
+def _feed_page(answer: Row, since: datetime) -> FeedPage:
+    changes = changes_of(answer["values"], "worklogId", "updatedTime", since)
+    return FeedPage(changes, max(moment_of(answer.get("until")) or since, newest(changes, since)))
+
+
+def _after(answer: Row, page: FeedPage, since: datetime) -> str:
+    """The query of the following page: from `until` on, or what `nextPage` says where that leads no further."""
+    if page.until > since:
+        return urlencode({"since": milliseconds(page.until)})
+    return urlsplit(str(answer.get("nextPage") or "")).query
+
+
 def _window(after: datetime | None, before: datetime | None) -> dict[str, int]:
     bounds = {"startedAfter": after, "startedBefore": before}
-    return {name: int(moment.timestamp() * 1000) for name, moment in bounds.items() if moment}
+    return {name: milliseconds(moment) for name, moment in bounds.items() if moment}
 
 
 def _is_active_person(row: Row) -> bool:

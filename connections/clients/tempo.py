@@ -6,10 +6,11 @@ Sources: the Tempo v4 OpenAPI and the vendor's page on best practices.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from connections.clients.feeds import FeedPage, changes_of, newest
 from connections.clients.http import (
     BACK_OFF,
     Address,
@@ -19,14 +20,23 @@ from connections.clients.http import (
     Http,
     Rate,
     SiteError,
+    anything,
     is_object,
 )
 
 type Row = dict[str, Any]
+type Linked = tuple[list[Any], bool]
+"""The rows of a page, and whether another one follows."""
 
 API = "/4"
+SUBSCRIPTIONS = "/webhooks/subscriptions"
+AUDIT_LOG = f"{API}/papertrail/search"
+OLDER_AUDIT_LOG = "/papertrail/1/events/deleted/types/worklog"
 UNIVERSAL_HOST = "https://api.tempo.io"
 SEARCH_PAGE = 1000
+AUDIT_PAGE = 1000
+AUDIT_REACH = timedelta(days=180) - timedelta(hours=1)
+"""How far back the audit log may be asked, with room for clocks that differ."""
 BULK_LIMIT = 50
 READINGS = 6
 
@@ -39,6 +49,7 @@ class TempoClient:
 
     def __init__(self, http: Http) -> None:
         self.http = http
+        self._audit_log_refused = False
 
     @classmethod
     def open(cls, address: Address, token: str, gate: Gate) -> "TempoClient":
@@ -50,7 +61,7 @@ class TempoClient:
         return self._read("GET", "/globalconfiguration").data
 
     def work_attributes(self) -> list[Row]:
-        return list(self._pages("GET", "/work-attributes", {}, None))
+        return [row for rows in self._pages("GET", "/work-attributes", {}, None) for row in rows]
 
     def search_worklogs(
         self,
@@ -76,7 +87,41 @@ class TempoClient:
             return
         body: Row = {name: value for name, value in filters.items() if value is not None}
         body["orderBy"] = [{"field": "ID", "order": "ASC"}]
-        yield from self._once_each("/worklogs/search", body)
+        for rows in self._once_each(body, _identity):
+            yield from rows
+
+    def changed_worklogs(self, since: datetime | None, from_: date | None = None) -> Iterator[list[Row]]:
+        """Pages of the worklogs created or changed from then on, by ascending time of their change.
+
+        Each once, or again where it is changed while the pages are read. None: every worklog, or those worked on
+        day `from_` or later: it is sent only there, since that Tempo honours both together is not proven.
+        """
+        body: Row = {"updatedFrom": _moment(since)} if since else {}
+        if from_ and not since:
+            body["from"] = from_.isoformat()
+        body["orderBy"] = [{"field": field, "order": "ASC"} for field in ("UPDATED", "ID")]
+        return self._once_each(body, lambda row: (_identity(row), row.get("updatedAt")))
+
+    def deleted_worklogs(self, since: datetime) -> Iterator[FeedPage]:
+        """Worklogs deleted from then on, but not earlier than 180 days ago.
+
+        In what order Tempo gives them is not documented, so `until` stays at `since` until the last page. Nor is
+        whether the audit log's ids are Tempo's own or Jira's: look before believing one. Where the site refuses the
+        audit log, the older list is read; where that is refused too, SiteError "no_permission".
+        """
+        if not self._audit_log_refused:
+            try:
+                yield from self._audit_log(since)
+            except SiteError as fault:
+                if fault.status not in _REFUSED_AUDIT:
+                    raise
+                self._audit_log_refused = True
+            else:
+                return
+        try:
+            yield from self._older_audit_log(since)
+        except SiteError as fault:
+            raise _deletions_unseen(fault) from fault
 
     def worklog(self, worklog_id: int) -> Row:
         return self._read("GET", f"/worklogs/{worklog_id}", well_formed=_is_worklog).data
@@ -117,23 +162,90 @@ class TempoClient:
     def delete_worklog(self, worklog_id: int) -> Answer:
         return self._write("DELETE", f"/worklogs/{worklog_id}", None, ok=(204, 200))
 
-    def _once_each(self, path: str, body: Row) -> Iterator[Row]:
-        """All rows of a search, read anew from the start (a few times) where pages shifted meanwhile."""
-        seen: set[int] = set()
+    def webhooks(self) -> list[Row]:
+        """The subscriptions of this Tempo, with their secrets: 25 at most, one an event and address."""
+        return [row for rows in self._pages("GET", SUBSCRIPTIONS, {}, None) for row in rows]
+
+    def subscribe(self, event: str, url: str, name: str) -> Row:
+        """Ask for an event to be told at `url`: inactive until Tempo's handshake there is answered.
+
+        SiteError with status 409 where this event is told at this url already.
+        """
+        body = {"event": event, "url": url, "name": name}
+        return self._write("POST", SUBSCRIPTIONS, body, ok=(200, 201), well_formed=_is_subscription).data
+
+    def refresh_webhook(self, subscription: str) -> None:
+        """Wake a subscription that went inactive after ten failed deliveries; what it missed is not told again."""
+        self._read(
+            "PATCH",
+            f"{SUBSCRIPTIONS}/{quote(subscription, safe='')}/refresh",
+            ok=(204, 200),
+            well_formed=anything,
+        )
+
+    def unsubscribe(self, subscription: str) -> None:
+        """A subscription that is gone already is no error."""
+        try:
+            self._read(
+                "DELETE",
+                f"{SUBSCRIPTIONS}/{quote(subscription, safe='')}",
+                ok=(204, 200),
+                well_formed=anything,
+            )
+        except SiteError as fault:
+            if fault.status != 404:
+                raise
+
+    def _audit_log(self, since: datetime) -> Iterator[FeedPage]:
+        body = {
+            "from": _moment(max(since, datetime.now(UTC) - AUDIT_REACH)),
+            "entityType": ["worklog", "bulkeditworklog"],
+            "action": ["Deleted"],
+        }
+        pages = self._chained("POST", AUDIT_LOG, {}, body, "nextPageToken")
+        return _told(pages, "entityId", "timestamp", since)
+
+    def _older_audit_log(self, since: datetime) -> Iterator[FeedPage]:
+        """Deprecated by the vendor, and the only one with ids that are Tempo's for certain."""
+        pages = self._chained(
+            "GET", OLDER_AUDIT_LOG, {"updatedFrom": _moment(since)}, None, "lastEvaluatedKey"
+        )
+        return _told(pages, "tempoWorklogId", "deletedAt", since)
+
+    def _chained(self, method: str, path: str, query: Row, body: Row | None, link: str) -> Iterator[Linked]:
+        """All pages, each of which names in `metadata` what the next one is asked by."""
+        query = {"limit": AUDIT_PAGE, **query}
+        used: set[str] = set()
+        while True:
+            page = self._call(method, path, query=query, json=body, well_formed=_is_page).data
+            following = str((page.get("metadata") or {}).get(link) or "")
+            if following in used:
+                raise self._incomplete("list of deleted worklogs")
+            used.add(following)
+            yield page["results"], bool(following)
+            if not following:
+                return
+            query = query | {link: following}
+
+    def _once_each(self, body: Row, identity: Callable[[Row], Any]) -> Iterator[list[Row]]:
+        """Pages of a search, read anew from the start (a few times) where they shifted meanwhile."""
+        seen: set[Any] = set()
         for _ in range(READINGS):
             try:
-                for row in self._pages("POST", path, {"limit": SEARCH_PAGE}, body):
-                    number = row.get("tempoWorklogId")
-                    if number is not None and number not in seen:
-                        seen.add(number)
-                        yield row
+                for rows in self._pages("POST", "/worklogs/search", {"limit": SEARCH_PAGE}, body):
+                    found = {identity(row): row for row in rows if row.get("tempoWorklogId") is not None}
+                    yield [row for known, row in found.items() if known not in seen]
+                    seen.update(found)
             except _ShiftedError:
                 continue
             return
-        message = f"{self.http.site} did not give a complete list of worklogs. It will be read again."
-        raise SiteError(self.http.site, FaultKind.PASSING, "site_unavailable", message)
+        raise self._incomplete("list of worklogs")
 
-    def _pages(self, method: str, path: str, query: Row, body: Row | None) -> Iterator[Row]:
+    def _incomplete(self, what: str) -> SiteError:
+        message = f"{self.http.site} did not give a complete {what}. It will be read again."
+        return SiteError(self.http.site, FaultKind.PASSING, "site_unavailable", message)
+
+    def _pages(self, method: str, path: str, query: Row, body: Row | None) -> Iterator[list[Row]]:
         """Rows of all pages. Each following page begins with the last row of the one before it, as a proof
         that nothing was taken out of the list in between."""
         following: str = urlencode(query)
@@ -141,16 +253,20 @@ class TempoClient:
         while True:
             page = self._read(method, path, query=following, json=body, well_formed=_is_page).data
             rows = _after(last, page["results"])
-            yield from rows
+            yield rows
             target = page.get("metadata", {}).get("next")
             if not target or not rows:
                 return
             following, last = _following(urlsplit(target).query, rows)
 
     def _read(self, method: str, path: str, **request: Any) -> Answer:
+        return self._call(method, API + path, **request)
+
+    def _call(self, method: str, path: str, **request: Any) -> Answer:
+        """A call that may be made again. `path` is whole: not everything stands below the fourth version."""
         request.setdefault("well_formed", is_object)
         try:
-            return self.http.request(method, API + path, bucket="site", repeatable=True, **request)
+            return self.http.request(method, path, bucket="site", repeatable=True, **request)
         except SiteError as fault:
             raise refusal(fault) from fault
 
@@ -174,6 +290,27 @@ class TempoClient:
             )
         except SiteError as fault:
             raise refusal(fault) from fault
+
+
+_REFUSED_AUDIT = frozenset({400, 403, 404, 405, 410})
+_AUDIT_REMEDY = (
+    "Give our account the right to see Tempo's audit log (Tempo Administrator), and its token full access."
+)
+
+
+def _deletions_unseen(fault: SiteError) -> SiteError:
+    if fault.status not in _REFUSED_AUDIT:
+        return fault
+    message = f"{fault.site} does not show which worklogs were deleted. {_AUDIT_REMEDY} {fault.message}"
+    return fault.refined(FaultKind.WAITING, "no_permission", message)
+
+
+def _told(pages: Iterable[Linked], id_key: str, time_key: str, since: datetime) -> Iterator[FeedPage]:
+    latest = since
+    for rows, more in pages:
+        changes = changes_of(rows, id_key, time_key, since)
+        latest = newest(changes, latest)
+        yield FeedPage(changes, since if more else latest)
 
 
 class _ShiftedError(Exception):
@@ -272,7 +409,7 @@ def _after(last: Row | None, rows: list[Row]) -> list[Row]:
 
 
 def _identity(row: Row) -> Any:
-    return row.get("tempoWorklogId") or row.get("key")
+    return row.get("tempoWorklogId") or row.get("key") or row.get("id")
 
 
 def _is_page(data: Any) -> bool:
@@ -281,6 +418,10 @@ def _is_page(data: Any) -> bool:
 
 def _is_worklog(data: Any) -> bool:
     return is_object(data) and "tempoWorklogId" in data
+
+
+def _is_subscription(data: Any) -> bool:
+    return is_object(data) and "id" in data and "sharedSecret" in data
 
 
 def _are_worklogs(count: int) -> Callable[[Any], bool]:
