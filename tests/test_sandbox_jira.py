@@ -157,6 +157,10 @@ def test_the_limit_report_names_full_issues_and_is_for_administrators(operator, 
         ("labels = ado-id-104", []),
         ("labels = ado-id-106", []),
         ("project = XYZ AND NOT labels = ado-id-1", ["XYZ-1"]),
+        ("labels is EMPTY", []),
+        ("project = XYZ AND labels is not EMPTY", ["XYZ-1"]),
+        ("project = XYZ AND cf[10010] is not null", ["XYZ-1"]),
+        ("project = XYZ AND cf[10011] is EMPTY", []),
     ],
 )
 def test_a_query_finds_the_visible_issues_that_are_not_archived(operator, query, keys):
@@ -171,13 +175,26 @@ def test_a_query_finds_the_visible_issues_that_are_not_archived(operator, query,
     [
         "", "order by key", "labels", "labels = ", 'labels ~ "x"', "cf[10010] ~ 1", "cf[10011] = x", "project = NONE",
         "cf[99999] = 1", '"No such field" ~ "1"', "key = ABC-999", "labels = a nonsense", "labels in (a",
-        "cf[10010] = x",
+        "cf[10010] = x", "labels is full", "updated >= yesterday", "labels >= -5m", "updated >=",
     ],
 )  # fmt: skip
 def test_a_query_jira_cannot_answer_is_a_400_with_words(operator, query):
     answer = operator("POST", "/search/jql", json={"jql": query})
     assert answer.status_code == 400
     assert messages(answer)
+
+
+def test_a_query_finds_the_issues_that_changed_in_the_last_minutes(operator, alice, sandbox):
+    def changed(minutes):
+        query = {"jql": f"updated >= -{minutes}m ORDER BY updated DESC", "fields": ["summary"]}
+        return [row["key"] for row in operator("POST", "/search/jql", json=query).json()["issues"]]
+
+    assert changed(5) == []
+    alice.log("ABC-1")
+    assert changed(5) == ["ABC-1"]
+    sandbox.world.later(600)
+    assert changed(5) == []
+    assert changed(15) == ["ABC-1"]
 
 
 def test_a_search_gives_ids_only_and_pages_by_token(operator):

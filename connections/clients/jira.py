@@ -90,6 +90,10 @@ class JiraClient:
     def myself(self) -> Row:
         return self._get("/myself", well_formed=_has("accountId"))
 
+    def server_info(self) -> Row:
+        """`baseUrl` is where people open the site, whatever address its API is called by."""
+        return self._get("/serverInfo")
+
     def configuration(self) -> Row:
         return self._get("/configuration")
 

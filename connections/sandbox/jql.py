@@ -1,9 +1,11 @@
-"""As much of JQL as finding issues needs: =, !=, ~, in, not in, AND, OR, NOT, brackets, ORDER BY.
+"""As much of JQL as finding issues needs: =, !=, ~, in, not in, is EMPTY, AND, OR, NOT, brackets, ORDER BY, and
+`updated >= -5m`.
 
 `find(site, text)` gives the ids in order, or raises JqlError with Jira's words.
 """
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +22,10 @@ _TOKEN = re.compile(
 )
 
 
+_AGO = re.compile(r"-(\d+)([mhdw])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
 class JqlError(Exception):
     """The query is refused; the text is what Jira says."""
 
@@ -33,14 +39,14 @@ class Token:
         return not self.quoted and self.text.lower() in words
 
 
-def find(site: JiraSite, text: str) -> list[int]:
-    """Ids of visible issues that match, ordered; archived ones are never found."""
+def find(site: JiraSite, text: str, now: float | None = None) -> list[int]:
+    """Ids of visible issues that match, ordered; archived ones are never found. `now` in seconds since 1970."""
     query, order = _split_order(tokens(text))
     if not query:
         raise JqlError(
             "Unbounded JQL queries are not allowed here. Please add a search restriction to your query."
         )
-    found = Parser(site, query).parse()
+    found = Parser(site, query, time.time() if now is None else now).parse()
     issues = [
         issue for issue in map(site.issues.__getitem__, found) if issue.visible and not issue.is_archived
     ]
@@ -77,7 +83,7 @@ def _ordered(issues: list[JiraIssue], order: list[Token]) -> list[JiraIssue]:
     keys: dict[str, Callable[[JiraIssue], object]] = {
         "id": lambda issue: issue.id,
         "created": lambda issue: issue.id,
-        "updated": lambda issue: issue.id,
+        "updated": lambda issue: (issue.updated, issue.id),
         "key": lambda issue: (issue.project.key, int(issue.key.rpartition("-")[2])),
     }
     if name not in keys:
@@ -89,9 +95,10 @@ def _ordered(issues: list[JiraIssue], order: list[Token]) -> list[JiraIssue]:
 class Parser:
     """Recursive descent; every step gives the set of issue ids it stands for."""
 
-    def __init__(self, site: JiraSite, query: list[Token]) -> None:
+    def __init__(self, site: JiraSite, query: list[Token], now: float) -> None:
         self.site = site
         self.query = query
+        self.now = now
         self.position = 0
 
     def parse(self) -> set[int]:
@@ -125,7 +132,12 @@ class Parser:
 
     def _clause(self) -> set[int]:
         name, operator = self._next(), self._operator()
+        if operator in {"is", "is not"}:
+            empty = self._empty(name.text)
+            return empty if operator == "is" else set(self.site.issues) - empty
         values = self._values() if operator in {"in", "not in"} else [self._next().text]
+        if operator == ">=":
+            return self._since(name.text, values[0])
         positive = {"!=": "=", "not in": "in", "!~": "~"}.get(operator)
         found = self._search(name.text, positive or operator, values)
         return set(self.site.issues) - found if positive else found
@@ -135,12 +147,31 @@ class Parser:
         if token.is_word("not"):
             self._expect("in")
             return "not in"
-        if not token.is_word("=", "!=", "~", "!~", "in"):
+        if token.is_word("is"):
+            return "is not" if self._take("not") else "is"
+        if not token.is_word("=", "!=", "~", "!~", "in", ">="):
             raise JqlError(
                 f"Error in the JQL Query: Expecting operator but got '{token.text}'. The valid operators are '=', "
                 "'!=', '<', '>', '<=', '>=', '~', '!~', 'IN', 'NOT IN', 'IS' and 'IS NOT'."
             )
         return token.text.lower()
+
+    def _empty(self, name: str) -> set[int]:
+        """Issues that have no such label or value."""
+        if not self._next().is_word("empty", "null"):
+            raise JqlError("Error in the JQL Query: Expecting either 'EMPTY' or 'NULL'.")
+        if name.lower() == "labels":
+            return {issue.id for issue in self.site.issues.values() if not issue.labels}
+        known = self._field(name).id
+        return {issue.id for issue in self.site.issues.values() if issue.fields.get(known) in (None, "")}
+
+    def _since(self, name: str, value: str) -> set[int]:
+        """Issues that changed since so long ago."""
+        ago = _AGO.fullmatch(value)
+        if name.lower() != "updated" or ago is None:
+            raise JqlError(f"Date value '{value}' for field '{name}' is invalid.")
+        since = self.now - int(ago[1]) * _SECONDS[ago[2]]
+        return {issue.id for issue in self.site.issues.values() if issue.updated.timestamp() >= since}
 
     def _values(self) -> list[str]:
         self._expect("(")

@@ -126,11 +126,17 @@ class JiraIssue:
     worklogs: dict[int, JiraWorklog] = field(default_factory=dict, repr=False)
     open_totals: list["Total"] = field(default_factory=list, repr=False)
     """The totals of the writes under way."""
+    edited: datetime = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    """When something else of it than its worklogs last changed."""
     pace: SlidingWindows = field(default_factory=lambda: SlidingWindows(((20, 2.0), (100, 30.0))), repr=False)
 
     @property
     def is_archived(self) -> bool:
         return self.archived or self.project.archived
+
+    @property
+    def updated(self) -> datetime:
+        return max([self.edited, *(worklog.updated for worklog in self.worklogs.values())])
 
 
 @dataclass

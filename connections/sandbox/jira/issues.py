@@ -53,7 +53,7 @@ def search(request: JiraRequest) -> Reply:
 
 def _found(request: JiraRequest, text: str) -> list[int]:
     try:
-        found = jql.find(request.site, text)
+        found = jql.find(request.site, text, request.now())
     except jql.JqlError as error:
         raise refuse(400, str(error)) from None
     return [number for number in found if may(request.caller, "BROWSE_PROJECTS", request.site.issues[number])]
