@@ -22,7 +22,7 @@ WORKLOGS = [
     {"dialects"},
     {"rules"},
     {"plan", "issues", "people", "refusals", "sides", "models"},
-    {"write", "owners", "figures"},
+    {"write", "owners", "figures", "issue_twins"},
     {"steps", "context"},
     {"ledger"},
     {"recover", "fetch"},

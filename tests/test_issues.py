@@ -10,7 +10,15 @@ import pytest
 
 from connections.clients.http import Exchange, FaultKind, SiteError
 from connections.options import IssueOptions, Match
-from worklogs.issues import ByLink, Issue, LinkPage, UnusableIssueRuleError, find_issues, open_finder
+from worklogs.issues import (
+    ByLink,
+    Issue,
+    LinkPage,
+    UnusableIssueRuleError,
+    find_issues,
+    open_finder,
+    resolved,
+)
 from worklogs.rules import Refuse
 
 
@@ -245,6 +253,24 @@ def test_one_issue_by_key_and_by_id_is_one_and_two_are_two():
     jira = Jira(row("10001", "ABC-1"), row("10002", "ABC-2"))
     assert isinstance(paired(jira, ["42"], ("42", "ABC-1"), ("42", "10001"))["42"], Issue)
     assert paired(jira, ["42"], ("42", "ABC-1"), ("42", "ABC-2"))["42"].code == "issue_ambiguous"
+
+
+def test_keys_that_nobody_knows_cost_one_call_more_whatever_their_number():
+    jira = Jira(row("10001", "ABC-1"))
+    names = ["ABC-1", *(f"GONE-{number}" for number in range(60))]
+    assert resolved(names, jira) == {"ABC-1": Issue("10001", "ABC-1", "3")}
+    assert [len(part) for part in jira.bulk] == [61, 60]
+
+
+def test_old_keys_are_told_apart_in_few_calls_even_two_of_one_issue():
+    rows = [row(str(number), f"NEW-{number}") for number in range(1, 4)]
+    old = {"OLD-1": "NEW-1", "OLDER-1": "NEW-1", "OLD-3": "NEW-3"}
+    jira = Jira(*rows, old_keys=old)
+    names = ["NEW-1", "2", "99", *old, *(f"GONE-{number}" for number in range(40))]
+    found_ = {name: issue.key for name, issue in resolved(names, jira).items()}
+    assert found_ == {"NEW-1": "NEW-1", "2": "NEW-2"} | old
+    assert len(jira.bulk) < 25
+    assert set(resolved(names, jira, old_keys=False)) == {"NEW-1", "2"}
 
 
 # --- remote links

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import batched, chain
@@ -42,9 +42,31 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a Jira site that holds numbers or texts."""
+
+    id: str
+    is_number: bool
+
+    @property
+    def jql(self) -> str:
+        """Its name in a query, which no other field has."""
+        return re.sub(r"^customfield_(\d+)$", r"cf[\1]", self.id)
+
+    def queries_for_numbers(self, numbers: Iterable[str]) -> Iterator[str]:
+        for part in batched(numbers, LABELS_A_SEARCH):
+            yield f"{self.jql} in ({', '.join(part)}) ORDER BY id"
+
+    def queries_for_texts(self, texts: Iterable[str]) -> Iterator[str]:
+        """They find more than they ask for: Jira looks for the words of each text."""
+        for part in batched(texts, TEXTS_A_SEARCH):
+            yield " OR ".join(f"{self.jql} ~ {quoted(text)}" for text in part) + " ORDER BY id"
+
+
+@dataclass(frozen=True, slots=True)
 class LinkPage:
-    """A page of a search whose issues were asked for their remote links: the issues by work item, and the token of
-    the page after it, "" after the last."""
+    """A page of a search whose issues were asked for their remote links: the issues by what they link to, and the
+    token of the page after it, "" after the last."""
 
     query: str
     following: str
@@ -86,14 +108,20 @@ def _only(work: str, candidates: list[Issue], found_by: str) -> Issue | Refuse:
             f"No issue was found for work item {work} (by {found_by}).",
             f"Create or mark the issue, or pair it with work item {work}; the next run carries the entry.",
         )
-    keys = ", ".join(sorted(issue.key for issue in distinct.values()))
-    return Refuse(
-        "issue_ambiguous",
-        f"{len(distinct)} issues claim work item {work}: {keys}.",
-        "Take the mark off all but one of them, or pair the right one with the work item.",
-        parked=True,
-        kind="waiting",
+    claimed = claim([issue.key for issue in distinct.values()], f"work item {work}")
+    return ambiguous(
+        claimed, "Take the mark off all but one of them, or pair the right one with the work item."
     )
+
+
+def claim(keys: Iterable[str], what: str) -> str:
+    """The sentence that several issues claim one thing."""
+    named = sorted(keys)
+    return f"{len(named)} issues claim {what}: {', '.join(named)}."
+
+
+def ambiguous(message: str, hint: str) -> Refuse:
+    return Refuse("issue_ambiguous", message, hint, parked=True)
 
 
 def open_finder(options: IssueOptions, jira: JiraClient, keeper: LinkKeeper) -> IssueFinder:
@@ -121,10 +149,9 @@ class ByLabel:
         found: dict[str, list[Issue]] = defaultdict(list)
         for part in batched(works, LABELS_A_SEARCH):
             labels = {self._template.replace("{id}", work): work for work in part}
-            jql = f"labels in ({', '.join(_quoted(label) for label in labels)}) ORDER BY id"
-            for row in self._jira.search(jql, FIELDS):
+            for row in self._jira.search(query_for_labels(labels), FIELDS):
                 for label in set(row["fields"].get("labels") or []) & labels.keys():
-                    found[labels[label]].append(_issue(row))
+                    found[labels[label]].append(issue_of(row))
         return found
 
 
@@ -133,25 +160,21 @@ class ByField:
 
     def __init__(self, field: str, jira: JiraClient) -> None:
         self._jira = jira
-        self._id, self._is_number = _field(field, jira)
+        self._field = field_of(field, jira, "the target")
         self.found_by = f"field {field}"
 
     def candidates(self, works: Sequence[str]) -> dict[str, list[Issue]]:
         found: dict[str, list[Issue]] = defaultdict(list)
         for jql in self._queries(works):
-            for row in self._jira.search(jql, (*FIELDS, self._id)):
-                if held := _number(row["fields"].get(self._id)):
-                    found[held].append(_issue(row))
+            for row in self._jira.search(jql, (*FIELDS, self._field.id)):
+                if held := number_in(row["fields"].get(self._field.id)):
+                    found[held].append(issue_of(row))
         return found
 
     def _queries(self, works: Sequence[str]) -> Iterator[str]:
-        name = re.sub(r"^customfield_(\d+)$", r"cf[\1]", self._id)
-        if self._is_number:
-            for part in batched(works, LABELS_A_SEARCH):
-                yield f"{name} in ({', '.join(part)}) ORDER BY id"
-            return
-        for part in batched(works, TEXTS_A_SEARCH):
-            yield " OR ".join(f"{name} ~ {_quoted(work)}" for work in part) + " ORDER BY id"
+        if self._field.is_number:
+            return self._field.queries_for_numbers(works)
+        return self._field.queries_for_texts(works)
 
 
 class ByPairs:
@@ -163,67 +186,72 @@ class ByPairs:
         self._jira = jira
         self._keys: dict[str, list[str]] = defaultdict(list)
         for work, key in pairs:
-            self._keys[_number(work) or work].append(key)
+            self._keys[number_in(work) or work].append(key)
 
     def candidates(self, works: Sequence[str]) -> dict[str, list[Issue]]:
         keys = sorted({key for work in works for key in self._keys.get(work, ())})
         known: dict[str, Issue] = {}
         for part in batched(keys, KEYS_A_SEARCH):
-            known |= self._resolved(part)
+            known |= resolved(part, self._jira)
         return {work: [known[key] for key in self._keys.get(work, ()) if key in known] for work in works}
-
-    def _resolved(self, keys: Sequence[str]) -> dict[str, Issue]:
-        """Issues by the key or id asked for. A moved issue answers under its new key alone: those are asked singly."""
-        rows = [_issue(row) for row in self._jira.issues(keys, FIELDS)]
-        found = {name: issue for issue in rows for name in (issue.id, issue.key) if name in keys}
-        for key in set(keys) - found.keys():
-            if rows_of_old_key := list(self._jira.issues([key], FIELDS)):
-                found[key] = _issue(rows_of_old_key[0])
-        return found
 
 
 class ByLink:
-    """A remote link on the issue that points at the work item (`…/_workitems/edit/123`).
+    """A remote link on the issue that points at the work item (`…/_workitems/edit/123`)."""
+
+    found_by = "remote link"
+
+    def __init__(self, jira: JiraClient, keeper: LinkKeeper) -> None:
+        self._scan = LinkScan(jira, keeper, _linked_works)
+
+    def candidates(self, works: Sequence[str]) -> dict[str, list[Issue]]:
+        found = self._scan.found()
+        return {work: found.get(work, []) for work in works}
+
+
+class LinkScan:
+    """What every issue of a site links to, as `linked` reads it out of the links of one.
 
     Jira cannot search by remote link: every issue is asked, once a run for all its threads. That may take longer
     than the time this process has: what was asked is kept page by page.
     """
 
-    found_by = "remote link"
-
-    def __init__(self, jira: JiraClient, keeper: LinkKeeper) -> None:
+    def __init__(
+        self, jira: JiraClient, keeper: LinkKeeper, linked: Callable[[Iterable[dict[str, Any]]], set[str]]
+    ) -> None:
         self._jira = jira
         self._keeper = keeper
+        self._linked = linked
         self._found: dict[str, list[Issue]] | None = None
         self._lock = threading.Lock()
 
-    def candidates(self, works: Sequence[str]) -> dict[str, list[Issue]]:
+    def found(self) -> dict[str, list[Issue]]:
+        """The issues by what they link to."""
         with self._lock:
             if self._found is None:
                 self._found = self._read_all()
-        return {work: self._found.get(work, []) for work in works}
+            return self._found
 
     def _read_all(self) -> dict[str, list[Issue]]:
         found: dict[str, list[Issue]] = defaultdict(list)
         kept = self._keeper.kept()
         reached = {page.query: page.following for page in kept}
         for page in chain(kept, self._pages(reached)):
-            for work, issues in page.found.items():
-                found[work] += issues
-        return found
+            for target, issues in page.found.items():
+                found[target] += issues
+        return dict(found)
 
     def _pages(self, reached: Mapping[str, str]) -> Iterator[LinkPage]:
         """Every issue we may see that lies beyond the pages reached; Jira searches no site without a bound."""
-        keys = [_quoted(str(project["key"])) for project in self._jira.projects()]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for part in batched(keys, PROJECTS_A_SEARCH):
-                query = f"project in ({', '.join(part)}) ORDER BY id"
-                if reached.get(query) == "":
-                    continue
-                for rows, following in self._searched(query, reached.get(query, "")):
-                    page = LinkPage(query, following, self._linked(rows, pool))
-                    self._keeper.keep(page)
-                    yield page
+        keys = [quoted(str(project["key"])) for project in self._jira.projects()]
+        for part in batched(keys, PROJECTS_A_SEARCH):
+            query = f"project in ({', '.join(part)}) ORDER BY id"
+            if reached.get(query) == "":
+                continue
+            for rows, following in self._searched(query, reached.get(query, "")):
+                page = LinkPage(query, following, self._found_in(rows))
+                self._keeper.keep(page)
+                yield page
 
     def _searched(self, query: str, token: str) -> Iterator[tuple[list[dict[str, Any]], str]]:
         """A token that Jira does not take any more costs a new beginning: an issue found twice is one issue."""
@@ -234,27 +262,56 @@ class ByLink:
                 raise
             yield from self._jira.search_pages(query, FIELDS)
 
-    def _linked(self, rows: list[dict[str, Any]], pool: ThreadPoolExecutor) -> dict[str, list[Issue]]:
+    def _found_in(self, rows: list[dict[str, Any]]) -> dict[str, list[Issue]]:
         found: dict[str, list[Issue]] = defaultdict(list)
-        for row, works in zip(rows, pool.map(self._works, rows), strict=True):
-            for work in works:
-                found[work].append(_issue(row))
+        for row, links in zip(rows, links_of(rows, self._jira), strict=True):
+            for target in self._linked(links):
+                found[target].append(issue_of(row))
         return found
 
-    def _works(self, row: dict[str, Any]) -> set[str]:
-        """The work items an issue links to; none where it was deleted meanwhile."""
+
+def links_of(rows: Iterable[dict[str, Any]], jira: JiraClient) -> list[list[dict[str, Any]]]:
+    """The remote links of each issue, several asked at once; none where one was deleted meanwhile."""
+
+    def ask(row: dict[str, Any]) -> list[dict[str, Any]]:
         try:
-            links = self._jira.remote_links(row["id"])
+            return jira.remote_links(row["id"])
         except SiteError as fault:
             if fault.status == 404:
-                return set()
+                return []
             raise
-        named = [(link.get("object") or {}).get("url") or "" for link in links]
-        named += [link.get("globalId") or "" for link in links]
-        return {match[1] for text in named if (match := _WORK_ITEM_URL.search(text))}
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(ask, rows))
 
 
-def _issue(row: dict[str, Any]) -> Issue:
+def _linked_works(links: Iterable[dict[str, Any]]) -> set[str]:
+    """The work items that links point at, by address or global id."""
+    named = [text for link in links for text in ((link.get("object") or {}).get("url"), link.get("globalId"))]
+    return {match[1] for text in named if text and (match := _WORK_ITEM_URL.search(text))}
+
+
+def resolved(names: Sequence[str], jira: JiraClient, old_keys: bool = True) -> dict[str, Issue]:
+    """The issues of up to 100 ids and keys, by the name asked for.
+
+    A moved issue answers to an old key under its present one alone: which name it answered to is found out by
+    asking for those left over, by halves.
+    """
+    rows = [issue_of(row) for row in jira.issues(names, FIELDS)]
+    present = {name: issue for issue in rows for name in (issue.id, issue.key)}
+    found = {name: present[name.upper()] for name in names if name.upper() in present}
+    missing = [name for name in names if name not in found and not name.isdecimal()]
+    if not rows or not missing or not old_keys:
+        return found
+    if len(names) == 1:
+        return {names[0]: rows[0]}
+    if found:
+        return found | resolved(missing, jira)
+    halves = batched(missing, (len(missing) + 1) // 2)
+    return {name: issue for half in halves for name, issue in resolved(half, jira).items()}
+
+
+def issue_of(row: dict[str, Any]) -> Issue:
     fields = row.get("fields") or {}
     remaining = fields.get("timeestimate")
     return Issue(
@@ -266,8 +323,8 @@ def _issue(row: dict[str, Any]) -> Issue:
     )
 
 
-def _field(name: str, jira: JiraClient) -> tuple[str, bool]:
-    """The field's id and whether it holds numbers."""
+def field_of(name: str, jira: JiraClient, where: str) -> Field:
+    """The one field of this id or name. Raises UnusableIssueRuleError."""
     fields = jira.fields()
     named = [field for field in fields if field["id"] == name] or [
         field for field in fields if str(field.get("name", "")).casefold() == name.casefold()
@@ -275,12 +332,12 @@ def _field(name: str, jira: JiraClient) -> tuple[str, bool]:
     if len(named) != 1:
         many = f"{len(named)} fields are" if named else "No field is"
         raise UnusableIssueRuleError(
-            f'{many} named "{name}" on the target. Name it by its id, such as customfield_10010.'
+            f'{many} named "{name}" on {where}. Name it by its id, such as customfield_10010.'
         )
-    return named[0]["id"], (named[0].get("schema") or {}).get("type") == "number"
+    return Field(named[0]["id"], (named[0].get("schema") or {}).get("type") == "number")
 
 
-def _number(value: Any) -> str:
+def number_in(value: Any) -> str:
     """The work item id a field or file holds: 123, 123.0, "123", " #123 "; "" for anything else."""
     if isinstance(value, list):
         value = value[0] if len(value) == 1 else None
@@ -290,6 +347,10 @@ def _number(value: Any) -> str:
     return str(int(found[1])) if found else ""
 
 
-def _quoted(text: str) -> str:
+def query_for_labels(labels: Iterable[str]) -> str:
+    return f"labels in ({', '.join(quoted(label) for label in labels)}) ORDER BY id"
+
+
+def quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
