@@ -18,7 +18,7 @@ PACKAGES = (*ROOMS, "tests")
 # Each may import those further left, and modules beside it in the same group.
 WORKLOGS = [
     {"clock"},
-    {"worklog", "texts"},
+    {"worklog", "texts", "attributes"},
     {"dialects"},
     {"rules"},
     {"plan", "issues", "people", "refusals", "sides", "models"},
@@ -31,7 +31,7 @@ WORKLOGS = [
     {"tasks"},
     {"watchdog"},
 ]
-PURE = ("clock", "worklog", "texts", "rules", "plan", "dialects")
+PURE = ("clock", "worklog", "texts", "attributes", "rules", "plan", "dialects")
 IMPURE = ("django", "requests", "urllib3", "connections.models", "connections.clients", "connections.opening")
 PURE_OPTIONS = ("connections.options", "connections.cron", "connections.problems")
 

@@ -66,10 +66,10 @@ class IssueTwins(Protocol):
         """For issue ids of one side the pair; None where there is no counterpart, a refusal where several claim it."""
 
     def named_since(self, minutes: int, paired: Collection[str] = ()) -> list[TwinPair]:
-        """The pairs of issues that were updated in the last so many minutes, but for these ids.
+        """The pairs of issues that were updated in the last so many minutes, but for those `paired` already.
 
-        Looks at the side that holds the mark (same key: at the left) and reads one page at most. Empty where the
-        site does not answer such a query.
+        Looks at the side that holds the mark (same key: at the left), whose ids `paired` holds, and reads one page.
+        Empty where the site does not answer such a query.
         """
 
 
