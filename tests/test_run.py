@@ -193,7 +193,8 @@ def test_personal_tokens_are_asked_whose_they_are_several_at_once(connection, ru
         refused_tokens={},
         log=lambda text, _level: logged.append(text),
     )
-    contexts._open_personal_tokens(context, SimpleNamespace(open_as=lambda email, _site: Client(email)))
+    opener = SimpleNamespace(open_as=lambda email, _site: Client(email))
+    contexts.open_personal_tokens(context, connection.right, opener)
     assert context.tokens == {f"account of {email}": email for email in emails[1:]}
     assert {email: client.email for email, client in context.side.people.items()} == {
         e: e for e in emails[1:]

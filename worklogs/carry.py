@@ -233,7 +233,11 @@ class Carriage:
                 self._fail_unseen(intents, fault)
             return
         self._standing = list(seen.standing)
-        self._settle(recover.recover(self.context, self.place, intents, seen))
+        self._settle_found(recover.recover(self.context, self.place, intents, seen))
+
+    def _settle_found(self, results: Sequence[Result]) -> None:
+        """What was written before, though nobody knew."""
+        self._settle(results)
 
     def _fail_unseen(self, intents: Sequence[AuditEntry], fault: SiteError) -> None:
         """Where nobody may look, nothing is written again: the intents stay open, and a later run looks."""

@@ -161,7 +161,8 @@ class KeptLinks:
 class Context:
     """What one direction of a run works with. Safe to share between its threads.
 
-    `source_site` is the site it carries from, `jira_site` the one that holds the issues it writes into.
+    `source_site` is the site it carries from, `jira_site` the one that holds the issues it writes into; `book` puts
+    down what both sides have agreed on, where that is not as a migration does it.
     """
 
     run: Run
@@ -179,10 +180,19 @@ class Context:
     tokens: dict[str, str] = field(default_factory=dict)
     refused_tokens: dict[str, str] = field(default_factory=dict)
     paces: dict[str, IssuePace] = field(default_factory=dict)
+    book: Callable[..., None] | None = None
 
     def key_of(self, issue: str) -> str:
         """The key of the carry step that writes into this issue of the target."""
         return issue
+
+    def step_before(self, issue: str) -> str:  # noqa: ARG002
+        """The key of the carry step that has to be done before the one of this issue, "" for none."""
+        return ""
+
+    def token_behind(self, account: str, email: str) -> str:
+        """Which personal token a write for this person stands on, be it held or refused."""
+        return self.tokens.get(account) or self.refused_tokens.get(email.casefold(), "")
 
     def spec_of(self, issue: dict[str, Any], **more: Any) -> dict[str, Any]:
         """What such a step has to know."""

@@ -23,6 +23,8 @@ def of(run: Run) -> Json:
 def now(run: Run) -> Json:
     found = dict(run.fetched.order_by().values_list("outcome").annotate(Count("id")))
     counts = {outcome: found.get(outcome, 0) for outcome in COUNTED}
+    if not run.connection.is_migration:
+        counts |= _of_sync(run, counts)
     return {
         "run": run.pk,
         "connection": run.connection.name,
@@ -37,6 +39,18 @@ def now(run: Run) -> Json:
         "seconds": round(run.busy_seconds, 1),
         "code": run.code,
         "message": run.message,
+    }
+
+
+def _of_sync(run: Run, counts: dict[str, int]) -> dict[str, int]:
+    """What a sync leaves alone is counted apart; open is what is open on either side, met in this run or not."""
+    standing = dict(open_failures(run).order_by().values_list("standing").annotate(Count("id")))
+    planned = {Entry.Standing.FAILED: counts["failed"], Entry.Standing.PARKED: counts["parked"]}
+    found = planned if run.is_dry else standing
+    return {
+        "skipped": counts["skipped"] + run.passed_over,
+        "failed": found.get(Entry.Standing.FAILED, 0),
+        "parked": found.get(Entry.Standing.PARKED, 0),
     }
 
 
@@ -69,7 +83,9 @@ def failures(run: Run) -> list[Json]:
 
 
 def open_failures(run: Run) -> QuerySet[Entry]:
-    """The standing failures among the entries this run fetched."""
+    """The standing failures among the entries this run fetched; of a sync, which meets what changed, all there are."""
+    if not run.connection.is_migration:
+        return Entry.objects.filter(connection=run.connection, standing__in=("failed", "parked"))
     entries = run.fetched.filter(outcome__in=(Fetched.Outcome.FAILED, Fetched.Outcome.PARKED))
     return Entry.objects.filter(
         connection=run.connection, entry__in=entries.values("entry"), standing__in=("failed", "parked")

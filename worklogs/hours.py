@@ -13,6 +13,7 @@ from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 from django.utils import timezone
 
 from connections.models import Connection
+from connections.options import Side
 from worklogs.models import Entry, Fetched, Run, RunHours, TwinTrace
 
 CARRIED = (Entry.Standing.WRITTEN, Entry.Standing.LINKED)
@@ -64,13 +65,15 @@ def _as_json(rows: Iterable[Row]) -> list[dict[str, object]]:
     return [asdict(row) for row in rows]
 
 
-def terms(connection: Connection) -> dict[str, int]:
-    """Seconds of the source, of the target as last written or linked, and of what lies between."""
-    standing = _entries(connection).values_list("standing").annotate(Sum("seconds"))
+def terms(connection: Connection, origin: Side | None = None) -> dict[str, int]:
+    """Seconds of the source, of the target as last written or linked, and of what lies between; of a sync those of
+    entries that began on the side `origin`, else on either."""
+    standing = _entries(connection, origin).values_list("standing").annotate(Sum("seconds"))
     sums: dict[str, int] = dict(standing)
-    target = _stored(connection)
+    sides = (origin,) if origin or connection.is_migration else tuple(Side)
+    target = sum(_stored(connection, side or Side.LEFT) for side in sides)
     return {
-        "source_seconds": sum(sums.values()) + _undecided(connection),
+        "source_seconds": sum(sums.values()) + (_undecided(connection) if connection.is_migration else 0),
         "target_seconds": target,
         "skipped_seconds": sums.get(Entry.Standing.SKIPPED, 0),
         "failed_seconds": sums.get(Entry.Standing.FAILED, 0),
@@ -90,11 +93,13 @@ def _undecided(connection: Connection) -> int:
     return total or 0
 
 
-def _stored(connection: Connection) -> int:
+def _stored(connection: Connection, origin: Side) -> int:
     """Twins of carried entries: all twins, which an index adds up, less the few of entries that failed since."""
     twins = TwinTrace.objects.filter(connection=connection).order_by()
-    others = _entries(connection).filter(standing__in=NOT_CARRIED).values("entry")
-    return _seconds(twins) - _seconds(twins.filter(left_id__in=others))
+    if not connection.is_migration:
+        twins = twins.filter(origin=origin, ended=False)
+    others = _entries(connection, origin).filter(standing__in=NOT_CARRIED).values("entry")
+    return _seconds(twins) - _seconds(twins.filter(**{f"{origin}_id__in": others}))
 
 
 def _seconds(twins: QuerySet[TwinTrace]) -> int:
@@ -135,8 +140,13 @@ def _month(day: date | None) -> str:
     return f"{day:%Y-%m}" if day else ""
 
 
-def _entries(connection: Connection) -> QuerySet[Entry]:
-    return Entry.objects.filter(connection=connection).order_by()
+def _entries(connection: Connection, origin: Side | None = None) -> QuerySet[Entry]:
+    """Each where it began. An edit of a copy and what is gone on both sides have no hours of their own."""
+    entries = Entry.objects.filter(connection=connection).order_by()
+    if connection.is_migration:
+        return entries
+    entries = entries.filter(is_copy=False).exclude(standing=Entry.Standing.DELETED)
+    return entries.filter(site=getattr(connection, str(origin)).name) if origin else entries
 
 
 def _summed(entries: QuerySet[Entry], *by: str) -> Iterator[tuple]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from worklogs.context import Context
 from worklogs.issues import Issue
+from worklogs.merge import Agreement
 from worklogs.models import AuditEntry, CarriedHour, Entry, Fetched, Leftover, TwinTrace
 from worklogs.plan import Mapped
 from worklogs.rules import Refuse, Skip
@@ -26,6 +27,7 @@ STANDING = {
     Fetched.Outcome.SKIPPED: Entry.Standing.SKIPPED,
     Fetched.Outcome.PARKED: Entry.Standing.PARKED,
     Fetched.Outcome.FAILED: Entry.Standing.FAILED,
+    Fetched.Outcome.DELETED: Entry.Standing.DELETED,
 }
 SETTLED = {
     Fetched.Outcome.CREATED: AuditEntry.Outcome.WRITTEN,
@@ -34,6 +36,7 @@ SETTLED = {
     Fetched.Outcome.SKIPPED: AuditEntry.Outcome.SKIPPED,
     Fetched.Outcome.PARKED: AuditEntry.Outcome.PARKED,
     Fetched.Outcome.FAILED: AuditEntry.Outcome.FAILED,
+    Fetched.Outcome.DELETED: AuditEntry.Outcome.WRITTEN,
 }
 
 
@@ -46,9 +49,28 @@ class Place:
     status: str = ""
     updated: str = ""
 
+    @property
+    def state(self) -> str:
+        """What may make a target change its mind once it is another."""
+        return f"{self.status} {self.updated}"[:100]
+
 
 def place_of(issue: Issue) -> Place:
     return Place(issue.id, issue.key, issue.status, issue.updated)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a sync's trace remembers from now on; None for the agreement where the two are kept the same no more.
+
+    `trace` is the one there is already, `linked` says that both were there before Twinlog.
+    """
+
+    agreement: Agreement | None
+    trace: TwinTrace | None = None
+    target_is_copy: bool = True
+    linked: bool = False
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +78,8 @@ class Result:
     """What became of one entry in this run.
 
     `stored` is the copy as the target keeps it, `why` the reason for a skip, a refusal or a parking, `intent` the
-    audit row committed before the write (None where nothing was written), `cause` what a failure stood on.
+    audit row committed before the write (None where nothing was written), `cause` what a failure stood on. `twins`
+    is a sync's: what both sides have come to.
     """
 
     source: Worklog
@@ -72,12 +95,13 @@ class Result:
     intent: AuditEntry | None = None
     cause: str = ""
     silent: bool = False
+    twins: Agreed | None = None
 
 
 def cause_of(context: Context, source: Worklog, place: Place, account: str, code: str) -> str:
     """What a failure stood on, as a digest: the entry, the issue and its status, the author, the personal token
     that writes or is refused, the options. An issue that could not be edited may have been mended by any change."""
-    token = context.tokens.get(account) or context.refused_tokens.get(source.person.email.casefold(), "")
+    token = context.token_behind(account, source.person.email)
     changed = place.updated if code == "issue_not_editable" else ""
     issue = [place.issue, place.status, changed]
     return digest_of([source.digest, issue, account, token, context.run.options_digest])
@@ -118,8 +142,8 @@ def settle(context: Context, results: Sequence[Result]) -> None:
     now = timezone.now()
     with transaction.atomic():
         _settle_audit(context, results, now)
-        _save_traces(context, results)
-        _save_entries(context, results, now)
+        book = context.book or book_copies
+        book(context, results, now)
         _count(context, results)
         _add_carried(context, results, now)
 
@@ -254,6 +278,15 @@ def _audit(
     )
 
 
+def book_copies(context: Context, results: Sequence[Result], now: datetime) -> None:
+    """Traces and standings of a migration: every entry is the source's, every twin a copy."""
+    _save_traces(context, results)
+    save_entries([entry_of(context, result, now) for result in results if result.outcome in STANDING])
+    for result in results:
+        if result.outcome == Fetched.Outcome.UNCHANGED:
+            keep_entry(context, result)
+
+
 def _save_traces(context: Context, results: Sequence[Result]) -> None:
     traces = [
         TwinTrace(
@@ -292,28 +325,29 @@ AGREEING = (
 )
 
 
-def _save_entries(context: Context, results: Sequence[Result], now: datetime) -> None:
-    rows = [_entry(context, result, now) for result in results if result.outcome in STANDING]
-    kept = [result for result in results if result.outcome == Fetched.Outcome.UNCHANGED]
-    for result in kept:
-        _known(context, [result.source.entry]).update(
-            digest=result.source.digest, values=result.source.to_json(), seen_by=context.run,
-            seconds=result.source.seconds, planned_seconds=result.planned_seconds,
-            standing=Entry.Standing.WRITTEN, kind="", code="", message="", hint="", cause="",
-        )  # fmt: skip
+def keep_entry(context: Context, result: Result) -> None:
+    """An entry that stands as it should: whatever was open about it is over."""
+    _known(context, [result.source.entry]).update(
+        digest=result.source.digest, values=result.source.to_json(), seen_by=context.run,
+        seconds=result.source.seconds, planned_seconds=result.planned_seconds,
+        standing=Entry.Standing.WRITTEN, kind="", code="", message="", hint="", cause="",
+    )  # fmt: skip
+
+
+def save_entries(rows: Sequence[Entry]) -> None:
     Entry.objects.bulk_create(
         rows,
         update_conflicts=True,
         unique_fields=["connection", "site", "entry"],
         update_fields=[
-            "work", "issue", "issue_key", "person_name", "person_email", "day", "start", "seconds",
-            "planned_seconds", "digest", "values", "standing", "kind", "code", "message", "hint", "cause",
+            "work", "issue", "issue_key", "issue_state", "person_name", "person_email", "day", "start", "seconds",
+            "planned_seconds", "digest", "values", "standing", "is_copy", "kind", "code", "message", "hint", "cause",
             "tried_at", "settled_by", "seen_by",
         ],
     )  # fmt: skip
 
 
-def _entry(context: Context, result: Result, now: datetime) -> Entry:
+def entry_of(context: Context, result: Result, now: datetime) -> Entry:
     source, why = result.source, result.why
     refuse = why if isinstance(why, Refuse) else Refuse("", "", "", kind="")
     return Entry(
@@ -323,6 +357,7 @@ def _entry(context: Context, result: Result, now: datetime) -> Entry:
         work=source.work,
         issue=result.place.issue,
         issue_key=result.place.key,
+        issue_state=_state(result),
         person_name=source.person.name[:200],
         person_email=source.person.email[:254],
         day=source.moment.day if source.moment else None,
@@ -331,7 +366,7 @@ def _entry(context: Context, result: Result, now: datetime) -> Entry:
         planned_seconds=result.planned_seconds,
         digest=source.digest,
         values=source.to_json(),
-        standing=STANDING[result.outcome],
+        standing=STANDING.get(result.outcome, Entry.Standing.WRITTEN),
         kind=refuse.kind,
         code=refuse.code,
         message=refuse.message,
@@ -341,6 +376,12 @@ def _entry(context: Context, result: Result, now: datetime) -> Entry:
         settled_by=context.run,
         seen_by=context.run,
     )
+
+
+def _state(result: Result) -> str:
+    """Of an issue that could not be edited any change may help, of another its status."""
+    editable = not isinstance(result.why, Refuse) or result.why.code != "issue_not_editable"
+    return result.place.status[:100] if editable else result.place.state
 
 
 def _count(context: Context, results: Sequence[Result]) -> None:

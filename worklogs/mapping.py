@@ -47,7 +47,7 @@ def map_entries(context: MigrationContext, step: Step) -> None:
     _remember_pairs(context, found)
     _settle_without_issue(context, fit, found)
     placed = [(row, issue) for row in fit if isinstance(issue := found[row.work], Issue)]
-    _hand_on(context, _worth_trying(context, placed))
+    hand_on(context, worth_trying(context, placed))
 
 
 def _settle_known(context: Context, rows: Sequence[Fetched]) -> list[Fetched]:
@@ -76,8 +76,8 @@ def _settle_unfit(context: Context, rows: Sequence[Fetched]) -> list[Fetched]:
         why = rules.unfit(Worklog.from_json(row.values), context.policy)
         unfit.append((row, why)) if why else fit.append(row)
     carried = _carried(context, [row for row, _ in unfit])
-    _settle_declined(
-        context, [(row, Place(), _outgrown(why) if row.entry in carried else why) for row, why in unfit]
+    settle_declined(
+        context, [(row, Place(), outgrown(why) if row.entry in carried else why) for row, why in unfit]
     )
     return fit
 
@@ -91,7 +91,7 @@ def _carried(context: Context, rows: Sequence[Fetched]) -> set[str]:
     return found
 
 
-def _outgrown(why: Skip | Refuse) -> Refuse:
+def outgrown(why: Skip | Refuse) -> Refuse:
     what = why.reason if isinstance(why, Skip) else why.message
     return Refuse(
         "conflict",
@@ -106,10 +106,10 @@ def _settle_without_issue(
     context: Context, rows: Sequence[Fetched], found: dict[str, Issue | Refuse]
 ) -> None:
     refused = [(row, Place(), why) for row in rows if isinstance(why := found[row.work], Refuse)]
-    _settle_declined(context, refused)
+    settle_declined(context, refused)
 
 
-def _settle_declined(context: Context, declined: Sequence[tuple[Fetched, Place, Skip | Refuse]]) -> None:
+def settle_declined(context: Context, declined: Sequence[tuple[Fetched, Place, Skip | Refuse]]) -> None:
     """A refusal that repeats the last one to the letter gets no second audit row."""
     known = _entries(context, [row for row, _, _ in declined])
     results = []
@@ -150,7 +150,7 @@ def _is_said(entry: Entry | None, why: Skip | Refuse, digest: str) -> bool:
     return (entry.code, entry.message) == (why.code, why.message)
 
 
-def _worth_trying(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> list[tuple[Fetched, Issue]]:
+def worth_trying(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> list[tuple[Fetched, Issue]]:
     """Leaves out failures whose cause has not changed and whose day is not over."""
     known = _entries(context, [row for row, _ in placed])
     asleep: dict[Fetched.Outcome, list[Fetched]] = defaultdict(list)
@@ -180,7 +180,7 @@ def _sleeps(context: Context, entry: Entry, row: Fetched, issue: Issue) -> bool:
     return entry.tried_at is not None and timezone.now() - entry.tried_at < TRY_AGAIN_AFTER
 
 
-def _hand_on(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> None:
+def hand_on(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> None:
     """One carry step an issue. Where the vendor gives many issues in one call, what stands there goes along."""
     by_issue: dict[str, list[Fetched]] = defaultdict(list)
     held: dict[str, Issue] = {}
@@ -199,14 +199,15 @@ def _hand_on(context: Context, placed: Sequence[tuple[Fetched, Issue]]) -> None:
             Step(
                 run=context.run,
                 kind=Step.Kind.CARRY,
-                key=issue_id,
+                key=context.key_of(issue_id),
                 lock=lock_of(context, issue_id),
+                after=context.step_before(issue_id),
                 spec=spec,
                 entries=len(rows),
             )
         )
     for row, issue in placed:
-        row.issue, row.mapped = issue.id, True
+        row.issue, row.mapped = context.key_of(issue.id), True
     with transaction.atomic():
         steps.add_carrying(context.run, wanted)
         Fetched.objects.bulk_update([row for row, _ in placed], ["issue", "mapped"], ROWS_A_COMMIT)

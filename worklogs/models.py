@@ -61,6 +61,10 @@ class Run(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     busy_seconds = models.FloatField(default=0)
+    passed_over = models.PositiveIntegerField(
+        default=0,
+        help_text="entries met and left alone: their issue has no counterpart, or they are not to be carried",
+    )
     code = models.CharField(max_length=40, blank=True)
     message = models.TextField(blank=True)
     result = models.JSONField(default=dict)
@@ -300,8 +304,6 @@ class OutOfScope(models.Model):
     side = models.CharField(max_length=5)
     issue = models.CharField(max_length=40)
     key = models.CharField(max_length=100, blank=True)
-    code = models.CharField(max_length=40, blank=True)
-    message = models.TextField(blank=True)
     entries = models.PositiveIntegerField(default=0)
     seconds = models.BigIntegerField(default=0)
     misses = models.PositiveIntegerField(default=0)
@@ -391,6 +393,8 @@ class TwinTrace(models.Model):
     right_site = models.CharField(max_length=100)
     right_issue = models.CharField(max_length=40)
     origin = models.CharField(max_length=5, choices=Side.choices)
+    left_seen_by = models.BigIntegerField(default=0, help_text="the last full run that met the left one")
+    right_seen_by = models.BigIntegerField(default=0, help_text="the last full run that met the right one")
     linked = models.BooleanField(default=False)
     ended = models.BooleanField(default=False)
     source_digest = models.CharField(max_length=64, blank=True)
@@ -509,6 +513,7 @@ class Entry(models.Model):
     work = models.CharField(max_length=100, blank=True)
     issue = models.CharField(max_length=40, blank=True)
     issue_key = models.CharField(max_length=100, blank=True)
+    issue_state = models.CharField(max_length=100, blank=True)
     person_name = models.CharField(max_length=200, blank=True)
     person_email = models.CharField(max_length=254, blank=True)
     day = models.DateField(null=True)

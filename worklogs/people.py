@@ -209,7 +209,7 @@ def _keep_found_by_email(
 
 
 def _pairs(connection: Connection, toward: Side) -> dict[str, str]:
-    """Account id or e-mail (case folded) on one side -> account id or e-mail on the side `toward`, as people set them."""
+    """Account id or e-mail (case folded) of one side -> that of the side `toward`, as people set them."""
     rows = UserMapping.objects.filter(connection=connection).exclude(found_by=UserMapping.FoundBy.EMAIL)
     pairs: dict[str, str] = {}
     for row in rows:

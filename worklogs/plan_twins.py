@@ -50,6 +50,7 @@ class End:
 
     found: Found
     reason: str
+    both_gone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Join:
     unsettled: frozenset[str]
     reason: str
     target_is_copy: bool = True
+    bears_marker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +193,13 @@ def _recognised(found: Found, action: Link | Decline, rows: Mapping[str, Worklog
 
 
 def _join(found: Found, standing: Worklog, reason: str, terms: Terms, target_is_copy: bool = True) -> Join:
+    """A marker says that Twinlog wrote one of the two; without it both were there before."""
     lane = terms.lane
     fresh = merge.facts(found.mapped.copy, lane.target_kind, lane.own_target)
     there = merge.facts(standing, lane.target_kind, lane.own_target)
     differing = merge.changed(fresh, there) - {merge.ISSUE, merge.AUTHOR, merge.START, merge.SECONDS}
-    return Join(found, standing, merge.holdable(differing, lane), reason, target_is_copy)
+    marked = bool(standing.marker) or not target_is_copy
+    return Join(found, standing, merge.holdable(differing, lane), reason, target_is_copy, marked)
 
 
 # --- entries with a trace
@@ -234,7 +238,7 @@ def _after_deletion(found: Found, twin: Twin, now: Worklog | None, terms: Terms)
     if now is None:
         return End(found, "It was deleted on both sides.")
     if found.verdict == "keep" or terms.deletes is Deletes.KEEP:
-        return End(found, "It was deleted on one side; the other keeps its own.")
+        return End(found, "It was deleted on one side; the other keeps its own.", both_gone=False)
     edited = merge.edited_at_target(twin, now, terms.lane)
     if edited and found.verdict != "delete":
         winner = _winner_of_deletion(found.gone_at, now, terms.lane.source, terms, _chosen(found))

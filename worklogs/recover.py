@@ -6,7 +6,7 @@ went out, because the target may commit late.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from worklogs.worklog import Worklog
 LOOK_AGAIN = timedelta(seconds=30)
 # So many requests for one entry that led to nothing are enough for one run.
 TRIES = 5
+LOOKED = "Nobody knows whether it arrived: the entry was compared again with what stands there now."
 FOUND = "The outcome was unknown; it was looked for and found on the target."
 
 
@@ -117,6 +118,19 @@ def _give_up_if_it_is_time(intent: AuditEntry, looked_at: datetime) -> None:
         code="unknown_outcome",
         reason=f"Looked for at {looked_at:%H:%M:%S} UTC and not found: it had not been carried out.",
     )
+
+
+def close_by_standing(intents: Sequence[AuditEntry], standing: Collection[str]) -> None:
+    """Settles updates and deletions of unknown outcome by what stands: a sync plans the entry again in any case."""
+    for intent in intents:
+        is_there = intent.twin in standing
+        done = is_there == (intent.action == AuditEntry.Action.UPDATE)
+        AuditEntry.objects.filter(pk=intent.pk, outcome=AuditEntry.Outcome.WRITING).update(
+            outcome=AuditEntry.Outcome.NOT_WRITTEN,
+            settled_at=timezone.now(),
+            code="unknown_outcome",
+            reason=LOOKED if done else "Looked for and not found: it had not been carried out.",
+        )
 
 
 def give_up(intents: Sequence[AuditEntry]) -> None:

@@ -40,6 +40,7 @@ from worklogs.migrating import Migration
 from worklogs.models import Fetched, LinksRead, Run, RunLog, Step
 from worklogs.owners import is_alive, is_elsewhere
 from worklogs.rules import Target
+from worklogs.syncing import Sync
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +75,19 @@ class RunActiveError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wants of a run. `retry` also tries failures whose cause has not changed."""
+    """What somebody wants of a run. `retry` also tries failures whose cause has not changed; of a sync `full` compares
+    everything in scope, and `allow_deletes` so many deletions without a question."""
 
     dry_run: bool = False
     queued: bool = False
     retry: bool = False
+    full: bool = False
+    allow_deletes: int | None = None
 
-    @property
-    def kind(self) -> Run.Kind:
-        return Run.Kind.DRY_RUN if self.dry_run else Run.Kind.MIGRATION
+    def kind_for(self, connection: Connection) -> Run.Kind:
+        if self.dry_run:
+            return Run.Kind.DRY_RUN
+        return Run.Kind.MIGRATION if connection.is_migration else Run.Kind.SYNC
 
 
 class Job(Protocol):
@@ -116,7 +121,7 @@ class Job(Protocol):
 
 def open_job(run: Run, halt: Halt) -> Job:
     """Raises SiteError, UnusableIssueRuleError, TokenError, NotReadyError."""
-    return Migration(run, halt)
+    return Migration(run, halt) if run.connection.is_migration else Sync(run, halt)
 
 
 # --- start
@@ -145,7 +150,12 @@ def start(connection: Connection, asked: Asked, owner: str = "") -> Run:
             if left := _unfinished(connection, asked, digest):
                 return _taken_up(left, changes)
             return Run.objects.create(
-                connection=connection, kind=asked.kind, options_digest=digest, **changes
+                connection=connection,
+                kind=asked.kind_for(connection),
+                options_digest=digest,
+                full=asked.full,
+                allow_deletes=asked.allow_deletes,
+                **changes,
             )
     except IntegrityError:
         raise RunActiveError(connection.runs.get(state=Run.State.RUNNING)) from None
@@ -161,10 +171,8 @@ def _taken_up(left: Run, changes: dict[str, Any]) -> Run:
 
 
 def _refuse_unready(connection: Connection) -> None:
-    """What cannot be migrated, whoever asks for it. Raises NotReadyError."""
+    """What cannot be run, whoever asks for it. Raises NotReadyError."""
     name = connection.name
-    if not connection.is_migration:
-        raise NotReadyError("wrong_kind", f'"{name}" is a sync. Use `sync {name}`.')
     if connection.options.get("rules") or connection.options.get("scripts"):
         raise NotReadyError(
             "not_supported",
@@ -209,8 +217,11 @@ def _is_worked_on(run: Run) -> bool:
 
 
 def _unfinished(connection: Connection, asked: Asked, digest: str) -> Run | None:
-    """The connection's last run, where it stopped early and would do the same thing today."""
-    last = connection.runs.filter(kind=asked.kind).order_by("-id").first()
+    """The connection's last run, where it stopped early and would do the same thing today. A sync begins anew: its
+    feeds still tell what has not been settled, and what is true by now."""
+    if not connection.is_migration:
+        return None
+    last = connection.runs.filter(kind=asked.kind_for(connection)).order_by("-id").first()
     if last is None or last.state != Run.State.STOPPED or last.options_digest != digest:
         return None
     recent = last.ended_at and timezone.now() - last.ended_at < GO_ON_WITHIN
@@ -587,7 +598,7 @@ def _ending(run: Run, reason: BaseException | str) -> tuple[str, str, str]:
 
 def _forget_earlier(run: Run) -> None:
     """What earlier runs fetched is of no more use: entries, traces and audit hold what became of it."""
-    kinds = [Run.Kind.DRY_RUN] if run.is_dry else [Run.Kind.DRY_RUN, Run.Kind.MIGRATION]
+    kinds = [Run.Kind.DRY_RUN] if run.is_dry else list(Run.Kind)
     ended = run.connection.runs.filter(pk__lt=run.pk, kind__in=kinds)
     Fetched.objects.filter(run__in=ended).delete()
     Step.objects.filter(run__in=ended).delete()

@@ -1,12 +1,14 @@
 """The target side of a connection: its worklogs read as Worklog, whichever vendor keeps them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from itertools import batched, groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
+from connections.clients.feeds import BEGINNING, Change, FeedPage, moment_of
 from connections.clients.http import SiteError
 from connections.clients.jira import JiraClient
 from connections.clients.tempo import TempoClient
@@ -30,12 +32,24 @@ class Copied(Protocol):
     def issue(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some worklogs of a feed; everything up to `until` has been given with it and the pages before."""
+
+    rows: Sequence[Worklog]
+    until: datetime
+
+
+type Unless = Callable[[Sequence[Change]], Collection[str]]
+
+
 class Side(Protocol):
-    """A target as the engine sees it. `account` is the account that writes where the person has none, `jira` the
-    site that knows its issues and people."""
+    """A side as the engine sees it. `account` is the account that writes where the person has none, `own_account`
+    the token owner's, `jira` the site that knows its issues and people."""
 
     name: str
     account: str
+    own_account: str
     jira: JiraClient
 
     @property
@@ -57,6 +71,16 @@ class Side(Protocol):
     def by_id(self, ids: Iterable[str]) -> list[Worklog]:
         """These worklogs wherever they are; those that are gone or hidden are left out."""
 
+    def changed(self, since: datetime | None, first_day: date | None, unless: Unless) -> Iterator[Page]:
+        """Worklogs created or changed since then (None: all there are), by the vendor's own clock.
+
+        Those of work days before `first_day` may be left out where all are asked for. `unless` names, of changes
+        that a vendor tells by id alone, those that need not be read.
+        """
+
+    def deleted(self, since: datetime) -> Iterator[FeedPage]:
+        """Deletions since then, each perhaps more than once. Raises SiteError where they cannot be seen."""
+
     def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
         """Each with its seconds now, None where it is gone. Copies of one issue come one after the other.
 
@@ -70,6 +94,7 @@ class JiraSide:
     account: str
     jira: JiraClient
     people: dict[str, JiraClient] = field(default_factory=dict)
+    own_account: str = ""
     target = Target.JIRA
     has_markers = True
 
@@ -88,6 +113,16 @@ class JiraSide:
             found += _addressable(map(jira_dialect.standing, self.jira.worklogs([int(i) for i in part])))
         return found
 
+    def changed(self, since: datetime | None, first_day: date | None, unless: Unless) -> Iterator[Page]:  # noqa: ARG002
+        for page in self.jira.updated_worklogs(since):
+            known = unless(page.changes)
+            yield Page(
+                self.by_id(one.worklog for one in page.changes if one.worklog not in known), page.until
+            )
+
+    def deleted(self, since: datetime) -> Iterator[FeedPage]:
+        return self.jira.deleted_worklogs(since)
+
     def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
         for part in batched(copies, IDS_A_CALL):
             now = {row.entry: row.seconds for row in self.by_id(one.copy for one in part)}
@@ -101,6 +136,8 @@ class TempoSide:
     jira: JiraClient
     tempo: TempoClient
     marker_attribute: str = ""
+    own_account: str = ""
+    tells_instants: bool = False
     target = Target.TEMPO
 
     @property
@@ -132,6 +169,16 @@ class TempoSide:
                 return None
             raise
 
+    def changed(self, since: datetime | None, first_day: date | None, unless: Unless) -> Iterator[Page]:  # noqa: ARG002
+        until = since or BEGINNING
+        for rows in self.tempo.changed_worklogs(since, first_day):
+            standing = _addressable(map(self._standing, rows))
+            until = max([until, *(moment for row in standing if (moment := moment_of(row.updated)))])
+            yield Page(standing, until)
+
+    def deleted(self, since: datetime) -> Iterator[FeedPage]:
+        return self.tempo.deleted_worklogs(since)
+
     def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
         by_issue = (list(group) for _, group in groupby(copies, attrgetter("issue")))
         for part in batched(by_issue, ISSUES_A_SEARCH):
@@ -144,7 +191,9 @@ class TempoSide:
         return tempo_dialect.worklog(row, marker_attribute=self.marker_attribute)
 
     def _standing(self, row: dict) -> Worklog:
-        return tempo_dialect.standing(row, marker_attribute=self.marker_attribute)
+        return tempo_dialect.standing(
+            row, marker_attribute=self.marker_attribute, with_instant=self.tells_instants
+        )
 
 
 def _addressable(rows: Iterable[Worklog]) -> list[Worklog]:
@@ -160,8 +209,8 @@ def open_side(site: Site, fallback: str, open_: Callable[[Site], Any], *, asks_t
     jira: JiraClient = open_(site.jira or site)
     account = str(jira.myself()["accountId"])
     if site.kind != Site.Kind.TEMPO:
-        return JiraSide(site.name, account, jira)
+        return JiraSide(site.name, account, jira, own_account=account)
     tempo: TempoClient = open_(site)
     if asks_tempo:
         tempo.configuration()
-    return TempoSide(site.name, fallback or account, jira, tempo, site.marker_attribute)
+    return TempoSide(site.name, fallback or account, jira, tempo, site.marker_attribute, own_account=account)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from worklogs.models import Fetched, Run, Step
@@ -38,7 +38,9 @@ def ready(run: Run, kinds: Sequence[str], most: int) -> int:
 
 def _ready(run: Run) -> QuerySet[Step]:
     now = timezone.now()
-    return run.steps.filter(state=Step.State.WAITING).filter(Q(not_before=None) | Q(not_before__lte=now))
+    waiting = run.steps.filter(state=Step.State.WAITING).filter(Q(not_before=None) | Q(not_before__lte=now))
+    before = Step.objects.filter(run=run, kind=Step.Kind.CARRY, key=OuterRef("after"))
+    return waiting.exclude(Exists(before.exclude(state=Step.State.DONE)))
 
 
 def _claimed(number: int, owner: str) -> bool:

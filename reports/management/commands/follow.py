@@ -10,7 +10,7 @@ from reports import balance, migration
 from reports.finding import add_subject, find_run
 from worklogs import figures
 from worklogs import run as runs
-from worklogs.management.commands.migrate_worklogs import exit_status
+from worklogs.management.running import exit_status
 from worklogs.models import Run
 
 LOOK_SECONDS = 1.0

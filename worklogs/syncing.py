@@ -1,0 +1,60 @@
+"""What a run does that is a sync: read what changed on both sides, place it, and carry it both ways."""
+
+from worklogs import carry_twins, changes, ledger_twins, mapping_twins, recover, steps
+from worklogs.context import Halt
+from worklogs.lanes import LaneContext, open_lanes
+from worklogs.mapping import lock_of
+from worklogs.models import Run, Step
+
+
+class Sync:
+    """One process's share in a run of a sync."""
+
+    def __init__(self, run: Run, halt: Halt) -> None:
+        self.lanes = open_lanes(run, halt)
+        for lane in self.lanes:
+            lane.book = ledger_twins.book
+
+    @property
+    def context(self) -> LaneContext:
+        return self.lanes[0]
+
+    def context_of(self, step: Step) -> LaneContext:
+        """A carry step names the side it writes to, every other one the side it reads."""
+        to, side = step.spec.get("to"), step.spec.get("side")
+        return next(lane for lane in self.lanes if to == lane.target_side or side == lane.source_side)
+
+    def begin(self) -> None:
+        """What to read, and the issues where an earlier run left a write of unknown outcome."""
+        self.context.scope.forget_other_rules()
+        changes.plan_reading(self.lanes)
+        for lane in self.lanes:
+            left = recover.unsettled(lane).exclude(run=lane.run).order_by()
+            for issue, key in left.values_list("issue", "issue_key").distinct():
+                spec = lane.spec_of({"id": issue, "key": key})
+                steps.add(lane.run, Step.Kind.CARRY, lane.key_of(issue), lock=lock_of(lane, issue), spec=spec)
+
+    def do(self, step: Step) -> float | None:
+        context = self.context_of(step)
+        if step.kind == Step.Kind.CARRY:
+            return carry_twins.carry(context, step)
+        if step.kind == Step.Kind.READ:
+            changes.read(context, step)
+        else:
+            mapping_twins.map_entries(context, step)
+        return None
+
+    def all_is_read(self) -> None:
+        self.context.log(f"Read {self.context.run.fetched.count():,} changes.")
+        mapping_twins.guard_deletions(self.context)
+        self.plan_forgotten()
+
+    def plan_forgotten(self) -> bool:
+        planned = [mapping_twins.plan_mapping(lane) for lane in self.lanes]
+        return any(planned)
+
+    def tell(self) -> None:
+        """Feeds keep to what they were asked for; what else there is to say is said where it happens."""
+
+    def conclude(self, run: Run) -> None:
+        changes.conclude(run)
