@@ -6,6 +6,8 @@ from worklogs.lanes import LaneContext, open_lanes
 from worklogs.mapping import lock_of
 from worklogs.models import Run, Step
 
+SOON = 0.2
+
 
 class Sync:
     """One process's share in a run of a sync."""
@@ -40,9 +42,19 @@ class Sync:
             return carry_twins.carry(context, step)
         if step.kind == Step.Kind.READ:
             changes.read(context, step)
-        else:
-            mapping_twins.map_entries(context, step)
+            return None
+        if self._has_lane_before(context):
+            return SOON
+        mapping_twins.map_entries(context, step)
         return None
+
+    def _has_lane_before(self, context: LaneContext) -> bool:
+        """A carry step of the second lane waits for the first lane's of its pair, which must be known by then."""
+        first = self.lanes[0]
+        if context is first:
+            return False
+        maps = context.run.steps.filter(kind=Step.Kind.MAP, spec__side=str(first.source_side))
+        return maps.exclude(state=Step.State.DONE).exists()
 
     def all_is_read(self) -> None:
         self.context.log(f"Read {self.context.run.fetched.count():,} changes.")

@@ -1,0 +1,144 @@
+"""Two companies that share projects: Alice and Bob log time in either Jira, with Tempo or without.
+
+Issues DEV-1, DEV-2, … of `jca` and EXT-1, EXT-2, … of `jcb` are pairs: those of `jcb` bear the label `twin-DEV-1`.
+OWN-1 on both sides is nobody's twin.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connections.sandbox import World
+from connections.sandbox.world import JiraSite, JiraWorklog, TempoSite, TempoWorklog
+from connections.sandbox.worlds.builder import Builder, Human
+
+ALICE = Human("Alice Smith", "alice@example.com")
+BOB = Human("Bob Jones", "bob@example.com", time_zone="America/New_York")
+
+type Row = JiraWorklog | TempoWorklog
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A worklog as a person sees it, whichever vendor keeps it."""
+
+    id: int
+    issue: str
+    author: str
+    started: str
+    seconds: int
+    text: str
+    billable: int | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+class TwoClouds:
+    """`left` and `right` are "tempo" or "jira"."""
+
+    name = "jca-jcb"
+
+    def __init__(self, left: str = "tempo", right: str = "tempo", issues: int = 3, **options: Any) -> None:
+        self.builder = Builder(seed=11)
+        self.world: World = self.builder.world
+        self.jiras = {"left": self.builder.jira("jca"), "right": self.builder.jira("jcb")}
+        self.sites: dict[str, JiraSite | TempoSite] = {
+            side: self.builder.tempo(jira) if kind == "tempo" else jira
+            for (side, jira), kind in zip(self.jiras.items(), (left, right), strict=True)
+        }
+        for jira in self.jiras.values():
+            for human in (ALICE, BOB):
+                self.builder.jira_account(jira, human)
+        self.jiras["left"].add_project("DEV", "Development")
+        self.jiras["right"].add_project("EXT", "External")
+        for jira in self.jiras.values():
+            jira.add_project("OWN", "Our own")
+            jira.add_issue("OWN-1")
+        for number in range(1, issues + 1):
+            self.add_pair(number)
+        self.world.connections[self.name] = {
+            "kind": "sync",
+            "left": self.sites["left"].name,
+            "right": self.sites["right"].name,
+            "issues": {"match": "label", "on": "right", "label": "twin-{key}"},
+            **options,
+        }
+
+    def add_pair(self, number: int) -> None:
+        self.jiras["left"].add_issue(f"DEV-{number}")
+        self.jiras["right"].add_issue(f"EXT-{number}", labels=(f"twin-DEV-{number}",))
+
+    def account(self, side: str, who: Human) -> str:
+        account = self.jiras[side].account_of(who.email)
+        if account is None:
+            raise LookupError(who.name)
+        return account.account_id
+
+    def rows(self, side: str) -> list[Seen]:
+        """What stands on one side, in the order of its ids."""
+        site = self.sites[side]
+        rows: list[Row] = sorted(site.worklogs.values(), key=lambda row: row.id)
+        return [self._seen(side, row) for row in rows]
+
+    def _seen(self, side: str, row: Row) -> Seen:
+        jira = self.jiras[side]
+        issue = jira.issue(row.issue_id)
+        account = jira.accounts.get(row.author_id)
+        where = issue.key if issue else str(row.issue_id)
+        who = account.name if account else row.author_id
+        if isinstance(row, TempoWorklog):
+            return Seen(
+                row.id, where, who, row.started.isoformat(), row.seconds, row.description,
+                row.billable_seconds, tuple(sorted(row.attributes.items())),
+            )  # fmt: skip
+        return Seen(row.id, where, who, row.started.isoformat(), row.seconds, text_of(row))
+
+
+def text_of(row: JiraWorklog) -> str:
+    from worklogs.texts import from_document
+
+    return from_document(row.comment) if row.comment else ""
+
+
+@dataclass
+class Hands:
+    """People at both sides of a served world."""
+
+    clouds: TwoClouds
+    sandbox: Any
+
+    def log(
+        self, side: str, who: Human, issue: str, started: str, length: str = "1h", text: str = "Work"
+    ) -> int:
+        """The id of what somebody logs."""
+        before = {row.id for row in self.clouds.rows(side)}
+        self.sandbox.by_hand(
+            self._site(side), "log",
+            author=self.clouds.account(side, who), on=issue, started=started, length=length, text=text,
+        )  # fmt: skip
+        self.settle()
+        (made,) = [row.id for row in self.clouds.rows(side) if row.id not in before]
+        return made
+
+    def change(self, side: str, number: int, **values: Any) -> None:
+        self.sandbox.by_hand(self._site(side), "change", number=str(number), **values)
+        self.settle()
+
+    def move(self, side: str, number: int, issue: str) -> None:
+        self.sandbox.by_hand(self._site(side), "move", number=str(number), on=issue)
+        self.settle()
+
+    def delete(self, side: str, number: int) -> None:
+        self.sandbox.by_hand(self._site(side), "delete", number=str(number))
+        self.settle()
+
+    def settle(self) -> None:
+        """Every mirror has caught up, and Jira's feeds tell what was done."""
+        self.sandbox.settle()
+        self.clouds.world.later(90)
+
+    def _site(self, side: str) -> str:
+        return self.clouds.sites[side].name
+
+
+def day(number: int, hour: int = 9) -> str:
+    return datetime(2026, 3, number, hour).isoformat()
