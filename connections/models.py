@@ -1,5 +1,6 @@
 """Who we talk to: sites, the tokens that open them, and the connections between them."""
 
+import secrets
 from datetime import timedelta
 
 from django.db import models
@@ -92,6 +93,57 @@ class Token(models.Model):
             return "expired"
         refused = self.last_check_state == self.Check.REFUSED
         return "expiring" if left is not None and left <= SOON and not refused else self.last_check_state
+
+
+def unguessable() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class Webhook(models.Model):
+    """What a site was asked to tell us of, and the secret it signs with; `connections.tokens` alone can open that."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="webhooks")
+    event = models.CharField(max_length=50, help_text="what it tells of, by the vendor's name")
+    key = models.CharField(
+        max_length=64, unique=True, default=unguessable, help_text="the last part of the address it calls"
+    )
+    vendor_id = models.CharField(max_length=100, blank=True)
+    ciphertext = models.TextField(blank=True)
+    key_id = models.CharField(max_length=16, blank=True)
+    active = models.BooleanField(default=False, help_text="as far as we know, the vendor calls")
+    last_heard_at = models.DateTimeField(null=True, blank=True)
+    last_checked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["site", "event"]
+        constraints = [models.UniqueConstraint(fields=["site", "event"], name="one_webhook_an_event")]
+
+    def __str__(self) -> str:
+        return f"{self.event} of {self.site}"
+
+
+class Delivery(models.Model):
+    """One call of a webhook: a hint that a worklog changed, good for nothing but to look there."""
+
+    class Event(models.TextChoices):
+        CREATED = "created", "Created"
+        UPDATED = "updated", "Updated"
+        DELETED = "deleted", "Deleted"
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    key = models.CharField(max_length=200, help_text="the same for every repetition")
+    event = models.CharField(max_length=20, choices=Event.choices)
+    worklog = models.CharField(max_length=40, help_text="the vendor's id")
+    at = models.DateTimeField(auto_now_add=True)
+    taken_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["webhook", "key"], name="one_delivery_a_key")]
+        indexes = [models.Index(fields=["webhook", "taken_at"]), models.Index(fields=["at"])]
+
+    def __str__(self) -> str:
+        return f"{self.worklog} {self.event}, told by {self.webhook}"
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):

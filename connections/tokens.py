@@ -1,4 +1,4 @@
-"""The only file that can open a token. Everything else sees it masked."""
+"""The only file that can open a token, or the secret of a webhook. Everything else sees them masked."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
 
-from connections.models import Site, Token
+from connections.models import Site, Token, Webhook
 
 
 class TokenError(Exception):
@@ -23,13 +23,19 @@ def seal(text: str) -> tuple[str, str]:
 
 def open_token(token: Token) -> str:
     """The secret. Raises `TokenError` where none of `TOKEN_KEYS` encrypted it."""
-    try:
-        return _lock(_keys()).decrypt(token.ciphertext.encode()).decode()
-    except InvalidToken:
-        raise TokenError(
-            f"The token of {token} cannot be opened: it was encrypted with key {token.key_id}, "
-            "which is not among TOKEN_KEYS. Put that key back, or apply the file with the token again."
-        ) from None
+    return _unseal(token, f"The token of {token}", "apply the file with the token again")
+
+
+def open_secret(webhook: Webhook) -> str:
+    """What the webhook's calls are signed with; "" where that is not known yet. Raises `TokenError` as above."""
+    if not webhook.ciphertext:
+        return ""
+    return _unseal(webhook, f"The secret of {webhook}", "register the webhook again")
+
+
+def keep_secret(webhook: Webhook, secret: str) -> None:
+    """Seal the secret into the webhook; the caller saves it."""
+    webhook.ciphertext, webhook.key_id = seal(secret)
 
 
 def keep(site: Site, email: str, secret: str) -> bool:
@@ -46,12 +52,30 @@ def keep(site: Site, email: str, secret: str) -> bool:
 
 @transaction.atomic
 def rotate_all() -> int:
-    """Encrypt every token with the first of `TOKEN_KEYS`; all or, with a `TokenError`, none. Returns how many."""
+    """Encrypt every token and webhook's secret with the first of `TOKEN_KEYS`; all or, with a `TokenError`, none.
+
+    Returns how many.
+    """
     tokens = list(Token.objects.select_related("site").select_for_update(of=("self",)))
     for token in tokens:
         token.ciphertext, token.key_id = seal(open_token(token))
     Token.objects.bulk_update(tokens, ["ciphertext", "key_id"], batch_size=500)
-    return len(tokens)
+    signed = Webhook.objects.exclude(ciphertext="").select_related("site")
+    webhooks = list(signed.select_for_update(of=("self",)))
+    for webhook in webhooks:
+        keep_secret(webhook, open_secret(webhook))
+    Webhook.objects.bulk_update(webhooks, ["ciphertext", "key_id"], batch_size=500)
+    return len(tokens) + len(webhooks)
+
+
+def _unseal(held: Token | Webhook, what: str, remedy: str) -> str:
+    try:
+        return _lock(_keys()).decrypt(held.ciphertext.encode()).decode()
+    except InvalidToken:
+        raise TokenError(
+            f"{what} cannot be opened: it was encrypted with key {held.key_id}, which is not among TOKEN_KEYS. "
+            f"Put that key back, or {remedy}."
+        ) from None
 
 
 def _opens_as(token: Token, secret: str) -> bool:

@@ -15,6 +15,7 @@ from connections.sandbox import worlds
 JIRA = "contoso-to-jca"
 COMMANDS = (
     "apply", "export", "check_connection", "migrate_worklogs", "report", "failures", "balance", "rotate_tokens",
+    "webhooks",
 )  # fmt: skip
 
 

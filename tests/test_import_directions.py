@@ -18,7 +18,7 @@ PACKAGES = (*ROOMS, "tests")
 # Each may import those further left, and modules beside it in the same group.
 WORKLOGS = [
     {"clock"},
-    {"worklog", "texts", "attributes"},
+    {"worklog", "texts", "attributes", "notices"},
     {"dialects"},
     {"rules"},
     {"plan", "issues", "people", "refusals", "sides", "models"},
@@ -29,9 +29,9 @@ WORKLOGS = [
     {"mapping", "carry"},
     {"run"},
     {"tasks"},
-    {"watchdog"},
+    {"watchdog", "webhooks"},
 ]
-PURE = ("clock", "worklog", "texts", "attributes", "rules", "plan", "dialects")
+PURE = ("clock", "worklog", "texts", "attributes", "rules", "plan", "dialects", "notices")
 IMPURE = ("django", "requests", "urllib3", "connections.models", "connections.clients", "connections.opening")
 PURE_OPTIONS = ("connections.options", "connections.cron", "connections.problems")
 

@@ -4,8 +4,8 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
 
-from connections.models import Site, Token
-from connections.tokens import TokenError, keep, open_token, rotate_all, seal
+from connections.models import Site, Token, Webhook
+from connections.tokens import TokenError, keep, keep_secret, open_secret, open_token, rotate_all, seal
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +85,21 @@ def test_after_rotation_the_old_key_can_be_thrown_away(jca, settings, capsys):
     settings.TOKEN_KEYS = [NEW]
     assert open_token(jca.own_token) == SECRET
     assert open_token(jca.token_of("alice@example.com")) == "alices-secret"
+
+
+def test_the_secrets_of_webhooks_are_rotated_too(jca, settings):
+    told, untold = Webhook(site=jca, event="told"), Webhook(site=jca, event="untold")
+    keep_secret(told, "signs")
+    for webhook in (told, untold):
+        webhook.save()
+    settings.TOKEN_KEYS = [NEW, OLD]
+    assert rotate_all() == 3
+    settings.TOKEN_KEYS = [NEW]
+    told, untold = Webhook.objects.order_by("event")
+    assert (open_secret(told), open_secret(untold)) == ("signs", "")
+    settings.TOKEN_KEYS = [OLD]
+    with pytest.raises(TokenError, match="register the webhook again"):
+        open_secret(told)
 
 
 def test_rotation_changes_no_token_where_one_cannot_be_opened(jca, settings):

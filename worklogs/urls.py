@@ -1,10 +1,12 @@
 from django.urls import path
 
+from worklogs import webhooks
 from worklogs.pages import entries, people, runs
 
 app_name = "worklogs"
 
 urlpatterns = [
+    path("hooks/<str:key>/", webhooks.receive, name="hook"),
     path("runs/", runs.index, name="runs"),
     path("runs/start/", runs.start, name="start"),
     path("runs/of/<str:name>/", runs.of_connection, name="connection_runs"),

@@ -1,4 +1,4 @@
-"""`rotate_tokens`: encrypts every token with the first of TOKEN_KEYS."""
+"""`rotate_tokens`: encrypts every token and webhook's secret with the first of TOKEN_KEYS."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from connections.commanding import ProductCommand, RefusedError, usable_database
 
 
 class Command(ProductCommand):
-    help = "Encrypt every token with the first of TOKEN_KEYS."
+    help = "Encrypt every token and webhook's secret with the first of TOKEN_KEYS."
 
     def act(self, **_options: Any) -> None:
         try:
