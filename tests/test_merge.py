@@ -546,6 +546,19 @@ def test_a_move_keeps_the_text_of_the_copy_where_its_author_stays():
     assert migrated(JIRAS).change(RIGHT, ISSUE).merge(RIGHT).wanted.text == f"{EARLIER}\n\nFixed the pump"
 
 
+def test_what_alice_began_stays_hers_even_when_the_copy_names_nobody_any_more():
+    pair = Pair(JIRAS).change(RIGHT, text="Fixed the pump").change(RIGHT, ISSUE)
+    assert pair.merge(RIGHT).wanted.text == "[Jira — Alice Smith on 2026-03-02]\n\nFixed the pump"
+
+
+def test_what_stood_under_an_older_header_needs_none_when_it_is_moved_with_her_token():
+    pair = migrated(Sync(JIRA, JIRA, tokens=(ALICE,))).change(RIGHT, ISSUE)
+    assert (pair.merge(RIGHT).wanted.person.account, pair.merge(RIGHT).wanted.text) == (
+        "l-alice",
+        "Fixed the pump",
+    )
+
+
 @pytest.mark.parametrize("sync", SYNCS)
 @pytest.mark.parametrize("source", [LEFT, RIGHT])
 def test_what_is_moved_bears_the_marker_of_its_source(sync, source):

@@ -289,7 +289,7 @@ class Twins:
         row, gone = self.rows[source] or self.agreed[source], source in self.gone
         found = Found(row, self.sync.mapped(row, source), held, gone, self.gone.get(source), self.verdict)
         standing = [row for row in [self.rows[target]] if row]
-        there = {self.agreed[target].entry: at for side, at in self.gone.items() if side is target}
+        there = {self.agreed[side].entry: at for side, at in self.gone.items() if side is target}
         ours = Target(standing, ["l1", "r1"], there)
         return plan_lane([found], ours, terms(self.sync, source, self.deletes, self.holds))[0]
 

@@ -233,11 +233,24 @@ def _text(
     text = plain(present.fresh, lane.own_target).text if TEXT in taken else below.text
     is_anothers = AUTHOR in taken or writer.account != now.person.account
     if is_anothers or (twin.target_is_copy and (TEXT in taken or (START in taken and is_headed))):
-        is_owed = writer.account in lane.own_target and writer.account != present.account
-        return rules.under_header(present.source, lane.source_name, text) if is_owed else text
+        whose, account = _whose(present, twin, now, taken, lane)
+        is_owed = writer.account in lane.own_target and writer.account != account
+        return rules.under_header(whose, lane.source_name, text) if is_owed else text
     if TEXT not in taken:
         return now.text
     return _joined(now.text, text) if is_headed else text
+
+
+def _whose(
+    present: Present, twin: Twin, now: Worklog, taken: frozenset[str], lane: Lane
+) -> tuple[Worklog, str]:
+    """The entry with the person it is to be told for, and her account: of what began on this side the one it has
+    here, which a copy that lost its header does not say."""
+    person = plain(now, lane.own_target).person
+    is_told = twin.target_is_copy or AUTHOR in taken or not person.name
+    if is_told or person.name == present.source.person.name:
+        return present.source, present.account
+    return present.source.with_(person=person), person.account
 
 
 def _joined(headed: str, text: str) -> str:
