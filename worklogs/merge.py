@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connections.options import Conflicts, Side
-from worklogs import texts
+from worklogs import rules, texts
 from worklogs.rules import Target
 from worklogs.worklog import Person, Worklog
 
@@ -25,7 +25,8 @@ type Accounts = frozenset[str]
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One direction of a sync. `source` is the side it carries from; `own_source` and `own_target` are the accounts
-    that write for others on either side; `goes_back` says whether the other direction is open as well."""
+    whose worklogs may be another's under a header on either side: the site's own, the fallback, and in Jira whoever's
+    token is held; `goes_back` says whether the other direction is open as well."""
 
     source: Side
     source_kind: Target
@@ -38,6 +39,11 @@ class Lane:
     @property
     def target(self) -> Side:
         return Side.RIGHT if self.source is Side.LEFT else Side.LEFT
+
+    @property
+    def source_name(self) -> str:
+        """What a header calls the source side."""
+        return "Jira" if self.source_kind is Target.JIRA else "Tempo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +64,12 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """An entry as its lane finds it: the `row` of the source side, `fresh` as a new copy of it would be written
-    (attributes in the target's keys), the `account` of its person on the target ("" for none)."""
+    """An entry as its lane finds it: the `row` of the source side, the `source` it is without our header, `fresh` as
+    a new copy of it would be written (attributes in the target's keys), the `account` of its person on the target
+    ("" for none)."""
 
     row: Worklog
+    source: Worklog
     fresh: Worklog
     account: str = ""
 
@@ -69,9 +77,10 @@ class Present:
 @dataclass(frozen=True, slots=True)
 class Merge:
     """`taken` fields the target takes over, `back` those the other lane has to carry, `contested` those that only a
-    person can decide, `equal` those in which both sides were changed to the same. `wanted` is the target's worklog
-    as it should stand."""
+    person can decide, `equal` those in which both sides were changed to the same; `edited` are all that changed on
+    the source side. `wanted` is the target's worklog as it should stand."""
 
+    edited: frozenset[str]
     taken: frozenset[str]
     back: frozenset[str]
     contested: frozenset[str]
@@ -131,13 +140,13 @@ def merge(present: Present, twin: Twin, now: Worklog, lane: Lane, verdict: Side 
     """What the target's worklog, which stands as `now`, takes over. `verdict` is the side a person has chosen."""
     here = holdable(edited_at_source(present, twin, lane) | twin.unsettled, lane)
     there = holdable(edited_at_target(twin, now, lane) | twin.unsettled, lane)
-    fresh, standing = _target_facts(present.fresh, lane), _target_facts(now, lane)
-    equal = {name for name in here if _is_same(name, fresh, standing, lane)}
+    equal = here - _differing(present.fresh, now, lane)
     contested = (here & there) - equal
     winner = _winner(present.row, now, lane, verdict) if contested else None
     taken = (here - there - equal) | (contested if winner is lane.source else set())
     back = (there - here) | (contested if winner is lane.target else set())
     return Merge(
+        edited=here,
         taken=frozenset(taken),
         back=frozenset(back),
         contested=frozenset(contested if winner is None else ()),
@@ -153,11 +162,18 @@ def holdable(names: frozenset[str], lane: Lane) -> frozenset[str]:
     return frozenset(name for name in names if name != BILLABLE and not name.startswith(ATTRIBUTE))
 
 
-def _is_same(name: str, fresh: Facts, standing: Facts, lane: Lane) -> bool:
-    """Jira never changes who wrote a worklog: another author is another header there."""
-    if name == AUTHOR and lane.target_kind is Target.JIRA:
-        return False
-    return fresh.get(name) == standing.get(name)
+def _differing(fresh: Worklog, now: Worklog, lane: Lane) -> frozenset[str]:
+    """The fields in which the target is not as a new copy would be. Of the author that says the header too, where the
+    account writes for others; Jira never changes who wrote a worklog: another author is another header there."""
+    fields = changed(_target_facts(fresh, lane), _target_facts(now, lane))
+    is_author = lane.target_kind is Target.TEMPO and _named(fresh, lane) == _named(now, lane)
+    return fields if is_author else fields | {AUTHOR}
+
+
+def _named(row: Worklog, lane: Lane) -> str:
+    """Who is named above the text, "" where nobody is."""
+    below = plain(row, lane.own_target)
+    return "" if below is row else below.person.name
 
 
 def _winner(row: Worklog, now: Worklog, lane: Lane, verdict: Side | None) -> Side | None:
@@ -183,40 +199,64 @@ def moment_of(spelled: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def revived(present: Present, twin: Twin, lane: Lane) -> Worklog:
+    """The target's worklog to be written anew after it was deleted there: as it was agreed, with what was edited on
+    the source side since."""
+    edited = holdable(edited_at_source(present, twin, lane) | twin.unsettled, lane)
+    return _wanted(present, twin, twin.copy, edited | {ISSUE}, lane)
+
+
 def _wanted(present: Present, twin: Twin, now: Worklog, taken: frozenset[str], lane: Lane) -> Worklog:
-    wanted = overlaid(now, present.fresh, taken - {TEXT})
-    if AUTHOR in taken and lane.target_kind is Target.JIRA:
-        wanted = wanted.with_(person=now.person)
-    return wanted.with_(text=_text(present, twin, now, wanted, taken, lane))
+    writer = _writer(present, now, taken, lane)
+    text = _text(present, twin, now, writer, taken, lane)
+    return overlaid(now, present.fresh, taken - {TEXT}).with_(
+        person=writer,
+        text=text if text == now.text else texts.cut(text),
+        marker=present.fresh.marker if ISSUE in taken else now.marker,
+    )
+
+
+def _writer(present: Present, now: Worklog, taken: frozenset[str], lane: Lane) -> Person:
+    """The author that the target will show. Jira never changes it, but what moves there is written anew."""
+    decisive = ISSUE if lane.target_kind is Target.JIRA else AUTHOR
+    return present.fresh.person if decisive in taken else now.person
 
 
 def _text(
-    present: Present, twin: Twin, now: Worklog, wanted: Worklog, taken: frozenset[str], lane: Lane
+    present: Present, twin: Twin, now: Worklog, writer: Person, taken: frozenset[str], lane: Lane
 ) -> str:
-    """The text as it should stand. Above what began on this side stays what stands there; above a copy stands the
-    header that is owed, and one that a person has removed comes back with the next text or author only."""
+    """The text as it should stand. Above what began on this side stays what stands there, until it is another's; above
+    a copy stands the header that is owed, and one that a person has removed comes back with the next text or author
+    only."""
     below = plain(now, lane.own_target)
     is_headed = below is not now
     text = plain(present.fresh, lane.own_target).text if TEXT in taken else below.text
-    if not twin.target_is_copy:
-        return _joined(now.text, text) if TEXT in taken and is_headed else text if TEXT in taken else now.text
-    if taken & {TEXT, AUTHOR} or (START in taken and is_headed):
-        return texts.cut(_under_owed_header(present, wanted, text, lane))
-    return now.text
+    is_anothers = AUTHOR in taken or writer.account != now.person.account
+    if is_anothers or (twin.target_is_copy and (TEXT in taken or (START in taken and is_headed))):
+        whose, account = _whose(present, twin, now, taken, lane)
+        is_owed = writer.account in lane.own_target and writer.account != account
+        return rules.under_header(whose, lane.source_name, text) if is_owed else text
+    if TEXT not in taken:
+        return now.text
+    return _joined(now.text, text) if is_headed else text
+
+
+def _whose(
+    present: Present, twin: Twin, now: Worklog, taken: frozenset[str], lane: Lane
+) -> tuple[Worklog, str]:
+    """The entry with the person it is to be told for, and her account: of what began on this side the one it has
+    here, which a copy that lost its header does not say."""
+    person = plain(now, lane.own_target).person
+    is_told = twin.target_is_copy or AUTHOR in taken or not person.name
+    if is_told or person.name == present.source.person.name:
+        return present.source, present.account
+    return present.source.with_(person=person), person.account
 
 
 def _joined(headed: str, text: str) -> str:
     """The text under the header line of another."""
     line = headed.split("\n", 1)[0]
     return f"{line}\n\n{text}" if text else line
-
-
-def _under_owed_header(present: Present, wanted: Worklog, text: str, lane: Lane) -> str:
-    """`fresh` bears a header exactly where the person has no account to write with."""
-    author = wanted.person.account
-    is_own = author in lane.own_target and author != present.account
-    is_owed = is_own and plain(present.fresh, lane.own_target) is not present.fresh
-    return _joined(present.fresh.text, text) if is_owed else text
 
 
 def overlaid(base: Worklog, other: Worklog, fields: Collection[str]) -> Worklog:
@@ -231,7 +271,9 @@ def overlaid(base: Worklog, other: Worklog, fields: Collection[str]) -> Worklog:
     return base.with_(**changes, attributes=_overlaid_attributes(base, other, fields))
 
 
-def _overlaid_attributes(base: Worklog, other: Worklog, fields: Collection[str]) -> tuple:
+def _overlaid_attributes(
+    base: Worklog, other: Worklog, fields: Collection[str]
+) -> tuple[tuple[str, str], ...]:
     keys = {name.removeprefix(ATTRIBUTE) for name in fields if name.startswith(ATTRIBUTE)}
     kept = {key: value for key, value in base.attributes if key not in keys}
     taken = {key: value for key, value in other.attributes if key in keys}
@@ -252,7 +294,7 @@ def agreement(present: Present, twin: Twin, stored: Worklog, found: Merge) -> Ag
     it shows as an edit."""
     open_ = found.back | found.contested
     return Agreement(
-        source=overlaid(present.row, twin.source, _source_fields(present, twin, open_)),
+        source=overlaid(present.row, twin.source, _source_fields(present, twin, open_ & found.edited)),
         copy=overlaid(stored, twin.copy, open_),
         unsettled=twin.unsettled & open_,
     )

@@ -127,10 +127,10 @@ def find_written(
 def is_updated(copy: Worklog, standing: Worklog, agreed_digest: str, policy: Policy) -> bool:
     """Whether an update of unknown outcome did happen to a copy whose digest was `agreed_digest` before it."""
     touched = standing.digest != agreed_digest
-    return not differences(_as_stored(copy, standing, policy) if touched else copy, standing, policy)
+    return not differences(as_stored(copy, standing, policy) if touched else copy, standing, policy)
 
 
-def _as_stored(copy: Worklog, standing: Worklog, policy: Policy) -> Worklog:
+def as_stored(copy: Worklog, standing: Worklog, policy: Policy) -> Worklog:
     """The copy with what a target may make of it by itself: Jira seems to keep whole minutes, any may trim texts."""
     is_rounded = policy.target is Target.JIRA and abs(copy.seconds - standing.seconds) < MINUTE
     is_trimmed = _folded(copy.text) == _folded(standing.text)

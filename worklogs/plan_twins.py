@@ -33,7 +33,7 @@ class Found:
 
     @property
     def present(self) -> Present:
-        return Present(self.row, self.mapped.copy, self.mapped.account)
+        return Present(self.row, self.mapped.source, self.mapped.copy, self.mapped.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +220,12 @@ def _merged(found: Found, twin: Twin, now: Worklog, terms: Terms) -> Action:
     result = merge.merge(found.present, twin, now, lane, _chosen(found))
     if result.contested:
         return _conflict(found, twin, _edits_in_words(result.contested), terms)
-    if not result.taken:
+    if not result.taken or result.wanted == now:
         return Leave(found, now, result, back=bool(result.back) and lane.goes_back)
-    mapped = replace(found.mapped, copy=result.wanted, token=_token(found, result.wanted, now))
+    mapped = replace(found.mapped, copy=result.wanted)
     if merge.ISSUE in result.taken:
         return Write(found, Move(mapped, now), result)
+    mapped = replace(mapped, token=_token(found, result.wanted, now))
     return Write(found, Update(mapped, now, tuple(sorted(result.taken))), result)
 
 
@@ -258,14 +259,16 @@ def _without_twin(found: Found, twin: Twin, target: Target, terms: Terms) -> Act
     if not edited:
         return Leave(found, back=lane.goes_back)
     if twin.copy.entry not in target.gone:
-        return _conflict(found, twin, "It was edited, and its twin cannot be found on the other side.", terms)
+        return _refused(found, "It was edited, and its twin cannot be found on the other side.")
+    if terms.deletes is Deletes.KEEP or found.verdict in ("keep", "delete"):
+        return Leave(found, back=lane.goes_back)
     deleted_at = target.gone[twin.copy.entry]
     winner = _winner_of_deletion(deleted_at, found.row, lane.target, terms, _chosen(found))
     if winner is None:
         return _conflict(found, twin, "It was deleted on one side and edited on the other.", terms)
     if winner is lane.target:
         return Leave(found, back=lane.goes_back)
-    return Write(found, Create(found.mapped))
+    return Write(found, Create(replace(found.mapped, copy=merge.revived(found.present, twin, lane))))
 
 
 def _winner_of_deletion(
@@ -292,10 +295,11 @@ def _conflict(found: Found, twin: Twin, what: str, terms: Terms) -> Action:
     """Told once: by the lane from where it began, or by the only one there is."""
     if not twin.target_is_copy and terms.lane.goes_back:
         return Leave(found, back=True)
-    return Refusal(
-        found,
-        Refuse("conflict", what, "Decide which side is right.", parked=True, kind="parked"),
-    )
+    return _refused(found, what)
+
+
+def _refused(found: Found, what: str) -> Refusal:
+    return Refusal(found, Refuse("conflict", what, "Decide which side is right.", parked=True, kind="parked"))
 
 
 def _edits_in_words(fields: Collection[str]) -> str:

@@ -106,10 +106,7 @@ def _defective(source: Worklog) -> Refuse:
 
 def copy_of(source: Worklog, issue: str, author: Author, policy: Policy) -> Worklog | Refuse:
     """The worklog as it should stand on the target: issue, author, seconds, billable seconds and text."""
-    if source.moment is None:
-        raise ValueError(f"entry {source.entry} has no start")
-    name = source.person.name or source.person.label or NOBODY
-    headed = texts.header(policy.source_name, name, source.moment.day, source.text)
+    headed = under_header(source, policy.source_name, source.text)
     text = source.text if author.true else headed
     if texts.length(text) > texts.LIMIT and policy.long_text is LongText.REFUSE:
         return Refuse(
@@ -127,6 +124,14 @@ def copy_of(source: Worklog, issue: str, author: Author, policy: Policy) -> Work
         marker=source.entry,
         attributes=(),
     )
+
+
+def under_header(source: Worklog, source_name: str, text: str) -> str:
+    """This text as somebody else writes it for the entry's person. Raises ValueError where it has no start."""
+    if source.moment is None:
+        raise ValueError(f"entry {source.entry} has no start")
+    name = source.person.name or source.person.label or NOBODY
+    return texts.header(source_name, name, source.moment.day, text)
 
 
 def _billable(source: Worklog, seconds: int, policy: Policy) -> int | None:
