@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('connections', '0002_cache_table'),
-        ('worklogs', '0001_initial'),
+        ('worklogs', '0002_sync'),
     ]
 
     operations = [
