@@ -1,10 +1,13 @@
 """What a connection needs of its sites, asked of the sites themselves."""
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from connections.budgets import budget_for
@@ -15,10 +18,30 @@ from connections.clients.sevenpace import SevenPaceClient
 from connections.clients.tempo import TempoClient
 from connections.models import Connection, ConnectionCheck, Site, Token
 from connections.opening import open_client, open_jira
-from connections.options import ConnectionOptions, Direction, Match, PeopleMatch, Projects, Read
+from connections.options import (
+    ConnectionOptions,
+    Deletes,
+    Direction,
+    Lookalikes,
+    Match,
+    PeopleMatch,
+    Projects,
+    Read,
+)
+from connections.permissions import (
+    Right,
+    Role,
+    TeamRight,
+    holds_for_all,
+    rights_needed,
+    team_rights_needed,
+)
 from connections.tokens import TokenError
 
 PATIENCE = 10.0
+# A feed is asked for so little that its answer is short; it is the permission that matters.
+SHORT_WHILE = timedelta(minutes=5)
+SOME_PROJECTS = 50
 UNREACHED = {"auth_failed", "site_unavailable", "rate_limited"}
 
 
@@ -57,13 +80,13 @@ class Checkup:
         return {"checks": [asdict(check) for check in self.checks]}
 
 
-@dataclass(frozen=True)
-class Role:
-    """What a connection does on one of its sides."""
+@dataclass
+class Owner:
+    """Whom one side's sites were opened as, and what that account holds in Jira: filled in by the jira site, read by
+    the tempo site that stands on it."""
 
-    writes: bool
-    of_others: bool
-    """Whether it also corrects and deletes entries that it did not write itself."""
+    account: str = ""
+    rights: set[Right] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -73,9 +96,15 @@ class Examination:
     site: Site
     end: Site
     role: Role
+    owner: Owner
     connection: Connection
     options: ConnectionOptions
     checkup: Checkup
+
+    @property
+    def other(self) -> Site:
+        """The other side of the connection."""
+        return self.connection.left if self.end == self.connection.right else self.connection.right
 
     def note(self, what: str, good: bool | None, needed_for: str, remedy: str) -> None:
         """`good` None is unknown. A remedy is only given where something is to be done."""
@@ -106,8 +135,9 @@ def check(connection: Connection) -> Checkup:
     checkup = Checkup()
     options = connection.get_options()
     for end, role in _roles(connection, options):
-        for site in filter(None, (end, end.companion)):
-            _examine(Examination(site, end, role, connection, options, checkup))
+        owner = Owner()
+        for site in filter(None, (end.companion, end)):
+            _examine(Examination(site, end, role, owner, connection, options, checkup))
     _keep(connection, checkup)
     return checkup
 
@@ -136,17 +166,16 @@ def knock(site: Site) -> str:
 
 
 def _roles(connection: Connection, options: ConnectionOptions) -> list[tuple[Site, Role]]:
-    reads, writes = (
-        Role(writes=False, of_others=False),
-        Role(writes=True, of_others=not connection.is_migration),
-    )
-    left = Direction.RIGHT_TO_LEFT, Direction.BOTH
-    right = Direction.LEFT_TO_RIGHT, Direction.BOTH
     if connection.is_migration:
-        return [(connection.left, reads), (connection.right, writes)]
+        source = Role(reads=True, writes=False, of_others=False)
+        return [(connection.left, source), (connection.right, Role(False, True, False))]
+    # An entry that was linked, not written, is somebody else's; in both directions all of them are.
+    of_others = options.direction is Direction.BOTH or options.lookalikes is Lookalikes.LINK
+    to_left = options.direction in (Direction.RIGHT_TO_LEFT, Direction.BOTH)
+    to_right = options.direction in (Direction.LEFT_TO_RIGHT, Direction.BOTH)
     return [
-        (connection.left, writes if options.direction in left else reads),
-        (connection.right, writes if options.direction in right else reads),
+        (connection.left, Role(reads=to_right, writes=to_left, of_others=of_others)),
+        (connection.right, Role(reads=to_left, writes=to_right, of_others=of_others)),
     ]
 
 
@@ -179,73 +208,50 @@ def _remember(token: Token | None, state: Token.Check) -> None:
         Token.objects.filter(pk=token.pk).update(last_check_at=timezone.now(), last_check_state=state)
 
 
-@dataclass(frozen=True)
-class Right:
-    """A Jira permission: any of `keys` will do. Keys of Tempo are told by their end, their beginning may change."""
-
-    name: str
-    keys: tuple[str, ...]
-    needed_for: str
-    essential: bool = True
-    """False where the same right may be had in another way that Jira does not know of."""
-
-
-BROWSE = Right("Browse Projects", ("BROWSE_PROJECTS",), "reading issues and their worklogs")
-BROWSE_USERS = Right(
-    "Browse users and groups", ("USER_PICKER",), "finding people by e-mail; without it nobody is found"
-)
-WORK_ON_ISSUES = Right("Work On Issues", ("WORK_ON_ISSUES",), "writing worklogs")
-EDIT_OWN = Right(
-    "Edit Own Worklogs", ("EDIT_OWN_WORKLOGS", "EDIT_ALL_WORKLOGS"), "carrying corrections into own copies"
-)
-DELETE_OWN = Right(
-    "Delete Own Worklogs",
-    ("DELETE_OWN_WORKLOGS", "DELETE_ALL_WORKLOGS"),
-    "undoing a run, removing own copies",
-)
-EDIT_ALL = Right(
-    "Edit All Worklogs", ("EDIT_ALL_WORKLOGS",), "carrying corrections into other people's entries"
-)
-DELETE_ALL = Right("Delete All Worklogs", ("DELETE_ALL_WORKLOGS",), "deleting other people's entries")
-LOG_FOR_OTHERS = Right(
-    "Log Work For Others (Tempo)", ("__log-work-for-others",), "writing entries as their true authors"
-)
-VIEW_ALL = Right(
-    "View All Worklogs (Tempo)",
-    ("__view-all-worklogs",),
-    "reading everybody's entries: what is hidden is silently left out",
-    essential=False,
-)
-SET_BILLABLE = Right(
-    "Set Billable Hours (Tempo)", ("__set-billable-hours",), "billable hours that differ", essential=False
-)
-
-
-def _rights(case: Examination) -> list[Right]:
-    tempo = case.end.kind == Site.Kind.TEMPO
-    rights = [BROWSE, VIEW_ALL] if tempo else [BROWSE]
-    if case.options.people.match is PeopleMatch.EMAIL:
-        rights.append(BROWSE_USERS)
-    if not case.role.writes:
-        return rights
-    rights.append(WORK_ON_ISSUES)
-    rights += [EDIT_ALL, DELETE_ALL] if tempo or case.role.of_others else [EDIT_OWN, DELETE_OWN]
-    return rights + ([LOG_FOR_OTHERS, SET_BILLABLE] if tempo else [])
+# --- Jira
 
 
 def _ask_jira(case: Examination, client: JiraClient) -> None:
     me = client.myself()
     Site.objects.filter(pk=case.site.pk).update(account_id=me.get("accountId", ""))
+    case.owner.account = me.get("accountId", "")
     case.note("identity", True, "everything", "")
     _ask_time_tracking(case, client)
     known = case.ask("permissions", "knowing what the account may do", client.all_permissions)
-    _ask_rights(case, client, _rights(case), known)
+    _ask_rights(case, client, known)
     if case.options.people.match is PeopleMatch.EMAIL:
         _ask_people(case, client, me)
-    _ask_field(case, client)
-    if case.role.writes and case.end.kind == Site.Kind.JIRA:
-        _tell_of_tempo(case, known or [])
+    _ask_issue_rule(case, client)
+    if case.end.kind == Site.Kind.JIRA:
+        _ask_native(case, client, known or [])
+
+
+def _ask_native(case: Examination, client: JiraClient, known: list[str]) -> None:
+    """Worklogs are read and written in Jira itself."""
+    if _is_synced(case):
+        _ask_feeds(case, client)
+    _tell_of_tempo(case, known)
+    if case.role.writes:
         _ask_personal_tokens(case)
+
+
+def _is_synced(case: Examination) -> bool:
+    """Whether changes that begin here are looked for, again and again."""
+    return case.role.reads and not case.connection.is_migration
+
+
+def _ask_feeds(case: Examination, client: JiraClient) -> None:
+    since = timezone.now() - SHORT_WHILE
+    _ask_feed(case, "changed worklogs", "finding what is new", lambda: client.updated_worklogs(since))
+    if case.options.deletes is not Deletes.KEEP:
+        needed_for = "carrying deletions"
+        _ask_feed(case, "deleted worklogs", needed_for, lambda: client.deleted_worklogs(since))
+
+
+def _ask_feed(case: Examination, what: str, needed_for: str, feed: Callable[[], Iterator[Any]]) -> None:
+    """Its first page will do."""
+    if case.ask(what, needed_for, lambda: next(feed(), None) or True):
+        case.note(what, True, needed_for, "")
 
 
 def _ask_time_tracking(case: Examination, client: JiraClient) -> None:
@@ -256,39 +262,28 @@ def _ask_time_tracking(case: Examination, client: JiraClient) -> None:
         case.note(what, configuration.get("timeTrackingEnabled") is True, needed_for, remedy)
 
 
-def _ask_rights(
-    case: Examination, client: JiraClient, rights: Iterable[Right], known: list[str] | None
-) -> None:
-    keys = {right: _keys_known(right, known) for right in rights}
+def _ask_rights(case: Examination, client: JiraClient, known: list[str] | None) -> None:
+    rights = rights_needed(
+        case.role,
+        tempo=case.end.kind == Site.Kind.TEMPO,
+        by_email=case.options.people.match is PeopleMatch.EMAIL,
+        webhooks=_is_synced(case) and bool(settings.PUBLIC_URL),
+    )
+    keys = {right: right.keys_among(known) for right in rights}
     asked = sorted({key for found in keys.values() for key in found})
     held = case.ask("permissions", "reading and writing worklogs", lambda: client.my_permissions(asked)) or {}
+    if asked and not held:
+        return
     for right, found in keys.items():
-        if held or not asked:
-            case.note(
-                f"permission {right.name}", _holds(right, found, held), right.needed_for, _grant(case, right)
-            )
-
-
-def _keys_known(right: Right, known: list[str] | None) -> list[str]:
-    if known is None:
-        return [key for key in right.keys if not key.startswith("__")]
-    return [key for key in known if any(_is_key(key, wanted) for wanted in right.keys)]
-
-
-def _is_key(key: str, wanted: str) -> bool:
-    return key.endswith(wanted) if wanted.startswith("__") else key == wanted
-
-
-def _holds(right: Right, keys: list[str], held: dict[str, bool]) -> bool | None:
-    """None where Jira does not know the permission, or does not have the last word on it."""
-    if any(held.get(key) for key in keys):
-        return True
-    return False if keys and right.essential else None
+        is_held = right.is_held(found, held)
+        case.note(f"permission {right.name}", is_held, right.needed_for, _grant(case, right))
+        if is_held:
+            case.owner.rights.add(right)
 
 
 def _grant(case: Examination, right: Right) -> str:
     account = case.site.email
-    if right is BROWSE_USERS:
+    if right.is_global:
         return f'Give {account} "{right.name}": Jira settings > System > Global permissions.'
     return (
         f'Give {account} "{right.name}" in every project concerned: project settings > Permissions '
@@ -308,30 +303,68 @@ def _ask_people(case: Examination, client: JiraClient, me: dict[str, Any]) -> No
         case.note(what, True if seen else None, needed_for, remedy)
 
 
-def _ask_field(case: Examination, client: JiraClient) -> None:
-    """`match = "field"`: exactly one field has that id or name, on the side that holds it."""
+def _ask_issue_rule(case: Examination, client: JiraClient) -> None:
+    """What the rule for issues goes by, on the side that holds it."""
     issues = case.options.issues
     holder = case.connection.left if issues.on == "left" else case.connection.right
-    if issues.match is not Match.FIELD or case.end != holder:
+    if case.end != holder:
         return
-    what, needed_for = f'field "{issues.field}"', "finding the other side's issue"
+    if issues.match is Match.FIELD:
+        _ask_field(case, client)
+    if issues.match is Match.LINK:
+        _ask_links(case, client)
+
+
+def _ask_field(case: Examination, client: JiraClient) -> None:
+    """Exactly one field has that id or name."""
+    wanted = case.options.issues.field
+    what, needed_for = f'field "{wanted}"', "finding the other side's issue"
     fields = case.ask(what, needed_for, client.fields)
     if fields is None:
         return
-    found = [each["id"] for each in fields if issues.field in (each.get("id"), each.get("name"))]
+    found = [each["id"] for each in fields if wanted in (each.get("id"), each.get("name"))]
     remedy = "Make it, or correct issues.field: Jira settings > Work items (Issues) > Custom fields."
     if len(found) > 1:
         remedy = f"Several fields have this name: write one of the ids {', '.join(found)} into issues.field."
     case.note(what, len(found) == 1, needed_for, remedy)
 
 
+def _ask_links(case: Examination, client: JiraClient) -> None:
+    """Tried on the newest issue that is seen."""
+    what, needed_for = "remote links", "finding the other side's issue"
+    issue = case.ask(what, needed_for, lambda: _some_issue(client) or "")
+    if issue == "":
+        remedy = "No issue is seen to try it on. Let the account browse the projects concerned."
+        case.note(what, None, needed_for, remedy)
+    elif issue and case.ask(what, needed_for, lambda: client.remote_links(issue)) is not None:
+        case.note(what, True, needed_for, "")
+
+
+def _some_issue(client: JiraClient) -> str | None:
+    keys = [json.dumps(str(project["key"])) for project in client.projects()[:SOME_PROJECTS]]
+    if not keys:
+        return None
+    query = f"project in ({', '.join(keys)}) ORDER BY created DESC"
+    rows, _ = next(client.search_pages(query, most=1), ([], ""))
+    return rows[0]["id"] if rows else None
+
+
 def _tell_of_tempo(case: Examination, known: list[str]) -> None:
-    if any(_is_key(key, "__log-work-for-others") for key in known):
-        word = (
-            "Tempo stands on this Jira: worklogs written here show in Tempo too, as the account that wrote "
-            "them. A tempo site as the target would write them as their true authors."
+    if not any(key.endswith("__log-work-for-others") for key in known):
+        return
+    what, needed_for = "Tempo on this Jira", "knowing where worklogs show"
+    if not case.connection.is_migration:
+        remedy = (
+            "Tempo stands on this Jira, and what people log in it shows here as Tempo's own, often without its text. "
+            f"Add a tempo site on {case.site.name} and make it this side of the connection."
         )
-        case.say("Tempo on this Jira", "knowing where worklogs show", word)
+        case.note(what, None, needed_for, remedy)
+        return
+    word = (
+        "Tempo stands on this Jira: worklogs written here show in Tempo too, as the account that wrote "
+        "them. A tempo site as the target would write them as their true authors."
+    )
+    case.say(what, needed_for, word)
 
 
 def _ask_personal_tokens(case: Examination) -> None:
@@ -353,35 +386,134 @@ def _ask_personal_tokens(case: Examination) -> None:
         case.note(what, email.casefold() == token.email.casefold(), needed_for, other)
 
 
+# --- Tempo
+
+
 def _ask_tempo(case: Examination, client: TempoClient) -> None:
     configuration = client.configuration()
     case.note("token", True, "everything", "")
-    if not case.role.writes:
+    if not case.connection.is_migration:
+        _ask_reading(case, client)
+        _ask_team_rights(case, client)
+    if case.role.writes:
+        _tell_of_limits(case, configuration)
+        attributes = case.ask("work attributes", "writing attributes", client.work_attributes)
+        if attributes is not None:
+            _ask_required_attributes(case, attributes)
+            _ask_marker_attribute(case, attributes)
+
+
+def _ask_reading(case: Examination, client: TempoClient) -> None:
+    """A token that may only view may be refused what is asked for by POST, though it changes nothing."""
+    today = timezone.now().date()
+    needed_for = "reading entries, and what stands on the other side already"
+    _ask_feed(case, "may search worklogs", needed_for, lambda: client.search_worklogs(from_=today, to=today))
+    if not _is_synced(case):
         return
+    since = timezone.now() - SHORT_WHILE
+    _ask_feed(case, "changed worklogs", "finding what is new", lambda: client.changed_worklogs(since))
+    if case.options.deletes is not Deletes.KEEP:
+        needed_for = "carrying deletions: Tempo's lists show none"
+        _ask_feed(case, "deletion records", needed_for, lambda: client.deleted_worklogs(since))
+    if settings.PUBLIC_URL:
+        _ask_webhooks(case, client)
+
+
+def _ask_webhooks(case: Examination, client: TempoClient) -> None:
+    """Changes are found without them too, only later."""
+    what, needed_for = "webhooks", "near real time; without them changes are found when the next run asks"
+    if not settings.PUBLIC_URL.startswith("https://"):
+        case.note(what, None, needed_for, "Tempo calls https addresses only: give PUBLIC_URL one.")
+        return
+    try:
+        client.webhooks()
+    except SiteError as error:
+        if _is_lost(error):
+            raise
+        case.note(what, None, needed_for, error.message)
+        return
+    case.note(what, True, needed_for, "")
+
+
+def _ask_team_rights(case: Examination, client: TempoClient) -> None:
+    """Rights in Jira cover them; else Tempo's permission roles tell, if it shows them and they are for everybody."""
+    wanted = [right for right in team_rights_needed(case.role) if not right.covered_by <= case.owner.rights]
+    for right in team_rights_needed(case.role):
+        if right not in wanted:
+            case.note(_named(right), True, right.needed_for, "")
+    roles = _permission_roles(client) if wanted else []
+    for right in wanted:
+        remedy = (
+            f'No API tells whether {case.owner.account or "the account"} has "{right.name}" in every team concerned: '
+            "see Tempo > Settings > Permission roles, and Tempo > Teams > Permissions."
+        )
+        good = holds_for_all(right, roles, case.owner.account) or None
+        case.note(_named(right), good, right.needed_for, remedy)
+
+
+def _named(right: TeamRight) -> str:
+    return f"team permission {right.name} (Tempo)"
+
+
+def _permission_roles(client: TempoClient) -> list[dict[str, Any]]:
+    """None where Tempo does not show them to the account."""
+    try:
+        return client.permission_roles()
+    except SiteError as error:
+        if _is_lost(error):
+            raise
+        return []
+
+
+def _tell_of_limits(case: Examination, configuration: dict[str, Any]) -> None:
     if configuration.get("worklogDescriptionOptional") is False:
         remedy = (
             "Entries without a text will be refused: Tempo > Settings > Time tracking: description optional."
         )
         case.note("description optional", None, "entries without a text", remedy)
-    attributes = case.ask("work attributes", "writing attributes", client.work_attributes)
-    if attributes is not None:
-        _ask_required_attributes(case, attributes)
-        _ask_marker_attribute(case, attributes)
+    ahead, a_day = (
+        configuration.get(name) for name in ("numberOfDaysAllowedIntoFuture", "maxHoursPerDayPerUser")
+    )
+    if ahead is not None:
+        word = f"Tempo takes entries up to {ahead} days ahead. Later ones wait with entry_invalid until then."
+        case.say("days into the future", "entries that lie ahead", word)
+    if a_day is not None:
+        word = f"Tempo takes {a_day} hours a day from one person. What goes beyond waits with entry_invalid."
+        case.say("hours a day", "long days", word)
 
 
 def _ask_required_attributes(case: Examination, attributes: list[dict[str, Any]]) -> None:
     """No run sets a value by the rules yet: between two Tempos the other side's entry may bring one, else none has."""
-    other = case.connection.left if case.end == case.connection.right else case.connection.right
-    good = None if other.kind == Site.Kind.TEMPO else False
-    for attribute in attributes:
-        key = attribute.get("key")
-        if not attribute.get("required") or (key and key == case.site.marker_attribute):
-            continue
+    needed = [
+        each for each in attributes if each.get("required") and each.get("key") != case.site.marker_attribute
+    ]
+    given = _attributes_of_other(case) if needed else []
+    for attribute in needed:
         remedy = (
             "Make it optional: Tempo > Settings > Work attributes. Until then every entry without a value for it "
-            f'("{key}") waits with attribute_required: this version sets no attribute by [connection.rules] yet.'
+            f'("{attribute.get("key")}") waits with attribute_required: this version sets no attribute by '
+            "[connection.rules] yet."
         )
+        good = None if given is None else _is_given(attribute, given)
         case.note(f'required attribute "{attribute.get("name")}"', good, "every entry written", remedy)
+
+
+def _attributes_of_other(case: Examination) -> list[dict[str, Any]] | None:
+    """None where it does not tell; what is wrong with it is found when that side is examined."""
+    try:
+        client = open_client(case.other, _gate(case.other))
+        return client.work_attributes() if isinstance(client, TempoClient) else []
+    except (SiteError, TokenError):
+        return None
+
+
+def _is_given(attribute: dict[str, Any], given: list[dict[str, Any]]) -> bool | None:
+    """Whether the other side's entries bring a value: all of them, some of them (None), or none. By key, else name."""
+    same = [each for each in given if each.get("key") == attribute.get("key")]
+    same = same or [each for each in given if each.get("name") == attribute.get("name")]
+    if not same:
+        return False
+    return True if any(each.get("required") for each in same) else None
 
 
 def _ask_marker_attribute(case: Examination, attributes: list[dict[str, Any]]) -> None:
@@ -394,6 +526,9 @@ def _ask_marker_attribute(case: Examination, attributes: list[dict[str, Any]]) -
     if named := [f'"{each.get("key")}"' for each in fields if each.get("name") == wanted]:
         remedy = f"That is its name; worklogs bear its key: set marker_attribute = {' or '.join(named)}."
     case.note(what, good, "finding own copies again after a broken call", remedy)
+
+
+# --- 7pace and Azure DevOps
 
 
 def _ask_sevenpace(case: Examination, client: SevenPaceClient) -> None:

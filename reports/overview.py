@@ -15,6 +15,7 @@ from reports.balance import TERMS
 from reports.causes import Cause, Open
 from reports.health import Facts, Health, Verdict
 from reports.queries import Carried, Line
+from worklogs import schedules
 from worklogs.models import Run, RunHours
 from worklogs.reading import runs as run_reading
 
@@ -44,13 +45,19 @@ class Row:
         return self.line.last or self.line.planned
 
     @property
+    def next_at(self) -> datetime | None:
+        """When it runs next by itself, if it does."""
+        return schedules.upcoming(self.connection)
+
+    @property
     def next_run(self) -> str:
+        """The same in words, where there is no time to name."""
         run = self.line.last
         if run and run.is_live:
             return "under way"
         if self.connection.paused:
             return "once resumed"
-        return "by hand" if self.connection.is_migration else "not yet"
+        return "" if self.next_at else "by hand"
 
 
 @dataclass(frozen=True, slots=True)

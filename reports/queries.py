@@ -41,7 +41,7 @@ class Line:
 def lines() -> list[Line]:
     """Every connection, in five queries."""
     connections = list(
-        _with_newest(Connection.objects.with_sites().select_related("last_check", "last_proof"))
+        _with_newest(Connection.objects.with_sites().select_related("last_check", "last_proof", "next_run"))
     )
     wanted = {number for row in connections for number in (row.last_run, row.last_plan) if number is not None}
     runs = {run.pk: run for run in Run.objects.filter(pk__in=wanted).defer("result")}

@@ -28,6 +28,7 @@ WORKLOGS = [
     {"recover", "fetch"},
     {"mapping", "carry"},
     {"run"},
+    {"schedules"},
     {"tasks"},
     {"watchdog", "webhooks"},
 ]

@@ -8,7 +8,7 @@ from sandbox_callers import Caller
 from vendor_sheets import check, check_keys, example
 
 from connections.sandbox import Sandbox, worlds
-from connections.sandbox.world import TempoAttribute, TempoToken
+from connections.sandbox.world import TempoAttribute, TempoRole, TempoToken
 
 DAY = "2024-05-02"
 REFERENCE = {"type": "array", "items": {"$ref": "#/components/schemas/Worklog"}}
@@ -296,6 +296,28 @@ def test_a_search_filters_orders_and_pages(tempo, entry, alice):
     assert "next" not in rest["metadata"]
     ordered = body | {"orderBy": [{"field": "START_DATE_TIME", "order": "DESC"}]}
     assert tempo("POST", "/worklogs/search", json=ordered).json()["results"][0]["startDate"] == "2024-05-04"
+
+
+def test_permission_roles_follow_the_contract_and_one_for_everybody_shows_everybodys_worklogs(
+    tempo, site, sandbox, alice, entry
+):
+    """Bob sees his own alone, until a role without teams lets him view all; one of a team would not do."""
+    bob = site.jira.account_of("bob@example.com")
+    site.tokens.append(TempoToken("bobs", bob.account_id))
+    tempo("POST", "/worklogs", json=entry())
+
+    def seen_by_bob():
+        rows = Caller(sandbox, "bobs")("POST", "/worklogs/search?limit=1000", json={}).json()["results"]
+        return {row["author"]["accountId"] for row in rows} | {bob.account_id}
+
+    site.roles = [TempoRole(7, "Leads of team 3", members=(bob.account_id,), teams=(3,))]
+    assert seen_by_bob() == {bob.account_id}
+    site.roles.append(TempoRole(8, "Auditors", members=(bob.account_id,)))
+    assert alice in seen_by_bob()
+    found = tempo("GET", "/permission-roles").json()
+    check("tempo", "PageablePermissionRole", found)
+    assert [role["accessType"] for role in found["results"]] == ["TEAM", "GLOBAL"]
+    assert [role["id"] for role in tempo("GET", "/permission-roles?teamId=3").json()["results"]] == [7]
 
 
 def test_a_search_may_be_ordered_by_the_time_of_the_change(tempo, entry, sandbox):

@@ -667,3 +667,25 @@ class AuditEntry(models.Model):
     def intended(self) -> Worklog:
         """The copy as it was to stand; once the row is settled, as it was stored."""
         return Worklog.from_json(self.after or {})
+
+
+class NextRun(models.Model):
+    """When a connection with a schedule runs next. It speaks only while `expression` is what the connection says.
+
+    `next_at` is empty where there is no such time, or while the connection is paused. `missed_at` is a time that
+    passed without a run, the first of several: one run makes up for all. `refusal` says why the last time that came
+    could not be kept, empty once a run was begun.
+    """
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="next_run")
+    expression = models.CharField(max_length=200)
+    next_at = models.DateTimeField(null=True)
+    missed_at = models.DateTimeField(null=True)
+    last_started_at = models.DateTimeField(null=True)
+    refusal = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["next_at"]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id}: {self.expression}"

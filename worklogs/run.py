@@ -205,10 +205,10 @@ def _lives(run: Run) -> bool:
         run.refresh_from_db()
         if run.lease_until and run.lease_until > before:
             return True
-    return _is_worked_on(run)
+    return is_worked_on(run)
 
 
-def _is_worked_on(run: Run) -> bool:
+def is_worked_on(run: Run) -> bool:
     """Whether a living owner holds the run or one of its steps, by the lease where he is on another machine."""
     if is_alive(run.owner, run.lease_until):
         return True
@@ -299,7 +299,7 @@ def stop(run_id: int, fault: BaseException) -> None:
 def cancel(run: Run) -> None:
     """Ends a run between two entries; one that nobody works on ends here and now."""
     Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(wish=Run.Wish.CANCEL)
-    if not _is_worked_on(run):
+    if not is_worked_on(run):
         ended = Run.objects.filter(pk=run.pk, state=Run.State.RUNNING)
         ended.update(state=Run.State.CANCELLED, code="cancelled", message=CANCELLED, ended_at=timezone.now())
 

@@ -1,4 +1,5 @@
-"""What django-q2 may call: a run's number in, `run.work` called for one slice, the bell rung again if more is left.
+"""What django-q2 may call: a run's number in, `run.work` called for one slice, the bell rung again if more is left;
+and the look at the clock that begins runs by schedule.
 
 A delivery that comes twice does no harm: what is to be done stands in the run's steps.
 """
@@ -11,7 +12,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from worklogs import run as runs
-from worklogs import steps
+from worklogs import schedules, steps
 from worklogs.context import InterruptedRunError
 from worklogs.models import Run
 from worklogs.owners import at_work, is_attended
@@ -49,6 +50,12 @@ def carry_on(run_id: int) -> None:
             _hand_back(run_id, owner)
     if worked.state == Run.State.RUNNING:
         ring(run_id)
+
+
+def tick() -> None:
+    """Starts what is due by its schedule. The queue calls this each minute, the watchdog whenever it looks."""
+    for run in schedules.tick():
+        ring(run.pk)
 
 
 def answer() -> None:

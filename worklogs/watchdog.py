@@ -63,7 +63,8 @@ class Watch:
         self._lonely: set[int] = set()
 
     def look(self) -> list[str]:
-        """Asks the queues, calls lost runs back, and names the queues that have not answered for three periods.
+        """Asks the queues, calls lost runs back, starts what is due by its schedule, and names the queues that have
+        not answered for three periods.
 
         Where nobody looked for a while (the machine slept, the database was away) silence proves nothing.
         """
@@ -72,6 +73,7 @@ class Watch:
             Pulse.objects.update(asked_at=None)
         stuck = [queue for queue in queues() if self._is_stuck(queue, now)]
         self._lonely = call_back(self._lonely)
+        tasks.tick()
         self._looked_at = timezone.now()
         return stuck
 

@@ -130,13 +130,13 @@ class JiraClient:
             seen.update(row["id"] for row in rows)
 
     def search_pages(
-        self, jql: str, fields: Iterable[str] = ("id",), token: str = ""
+        self, jql: str, fields: Iterable[str] = ("id",), token: str = "", most: int = SEARCH_PAGE
     ) -> Iterator[tuple[list[Row], str]]:
         """The same by pages, each with the token that the next one is asked for by, "" after the last.
 
-        Begins with the page of `token`; a page may repeat issues of another.
+        Begins with the page of `token`; a page has at most so many issues, and may repeat some of another.
         """
-        body: Row = {"jql": jql, "fields": list(fields), "maxResults": SEARCH_PAGE}
+        body: Row = {"jql": jql, "fields": list(fields), "maxResults": most}
         while True:
             if token:
                 body["nextPageToken"] = token

@@ -63,6 +63,10 @@ class TempoClient:
     def work_attributes(self) -> list[Row]:
         return [row for rows in self._pages("GET", "/work-attributes", {}, None) for row in rows]
 
+    def permission_roles(self) -> list[Row]:
+        """Who may do what in which team, or GLOBAL: with everybody. Who may read them is not documented."""
+        return [row for rows in self._pages("GET", "/permission-roles", {}, None) for row in rows]
+
     def search_worklogs(
         self,
         issue_ids: Iterable[int] | None = None,

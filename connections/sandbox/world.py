@@ -339,12 +339,24 @@ class TempoWorklog:
 
 
 @dataclass
+class TempoRole:
+    """A permission role: what its members may do with the worklogs of some teams or, without `teams`, of everybody."""
+
+    id: int
+    name: str
+    permissions: tuple[str, ...] = ("permissions.worklog.view",)
+    members: tuple[str, ...] = ()
+    teams: tuple[int, ...] = ()
+
+
+@dataclass
 class TempoSite:
     name: str
     url_name: str
     jira: JiraSite
     tokens: list[TempoToken] = field(default_factory=list)
     attributes: dict[str, TempoAttribute] = field(default_factory=dict)
+    roles: list[TempoRole] = field(default_factory=list)
     worklogs: dict[int, TempoWorklog] = field(default_factory=dict, repr=False)
     by_issue: dict[int, dict[int, TempoWorklog]] = field(default_factory=dict, repr=False)
     closed_periods: list[tuple[date, date]] = field(default_factory=list)

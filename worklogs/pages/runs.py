@@ -15,7 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from connections.models import Connection
 from connections.wording import state_word
 from worklogs import run as runs
-from worklogs import tasks
+from worklogs import schedules, tasks
 from worklogs.context import NotReadyError
 from worklogs.forms import RunFilter, StartForm
 from worklogs.models import AuditEntry, Run
@@ -59,16 +59,22 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 @live_view
 def of_connection(request: HttpRequest, name: str) -> HttpResponse:
-    """The connection's last runs, for the connection's own page to fetch."""
+    """The connection's last runs and its next one, for the connection's own page to fetch."""
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(f"{reverse('worklogs:runs')}?connection={name}")
-    connection = get_object_or_404(Connection, name=name)
+    connection = get_object_or_404(Connection.objects.select_related("next_run"), name=name)
     last = reading.filtered(connection=name).order_by("-id")[:LAST_OF_CONNECTION]
     lines = reading.lines(list(last))
-    live = any(line.run.is_live for line in lines)
-    return render(
-        request, "worklogs/runs.html#last", {"connection": connection, "lines": lines, "is_live": live}
-    )
+    planned = getattr(connection, "next_run", None)
+    context = {
+        "connection": connection,
+        "lines": lines,
+        "is_live": any(line.run.is_live for line in lines),
+        "next_at": schedules.upcoming(connection),
+        "refusal": planned.refusal if planned else "",
+        "now": timezone.now(),
+    }
+    return render(request, "worklogs/runs.html#last", context)
 
 
 @require_GET

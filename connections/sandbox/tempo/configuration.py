@@ -8,8 +8,8 @@ from connections.sandbox.routes import Reply
 from connections.sandbox.tempo.door import API, ROUTES, TempoRequest
 from connections.sandbox.tempo.finding import check_user, visible_rows
 from connections.sandbox.tempo.reading import day
-from connections.sandbox.tempo.shapes import person
-from connections.sandbox.world import TempoSite, days
+from connections.sandbox.tempo.shapes import page, person
+from connections.sandbox.world import TempoRole, TempoSite, days
 
 
 @ROUTES.on("GET", f"{API}/globalconfiguration")
@@ -31,6 +31,28 @@ def global_configuration(request: TempoRequest) -> Reply:
     if site.max_hours_per_day is not None:
         body["maxHoursPerDayPerUser"] = site.max_hours_per_day
     return Reply(200, body)
+
+
+@ROUTES.on("GET", f"{API}/permission-roles")
+def permission_roles(request: TempoRequest) -> Reply:
+    """Tempo v4 OpenAPI, getPermissionRoles: all of them, or those of one team."""
+    team = request.param("teamId")
+    roles = [role for role in request.site.roles if team is None or team in map(str, role.teams)]
+    envelope, shown = page(request, roles)
+    return Reply(200, envelope | {"results": [_role_json(request, role) for role in shown]})
+
+
+def _role_json(request: TempoRequest, role: TempoRole) -> dict[str, Any]:
+    return {
+        "self": f"{request.home}{API}/permission-roles/{role.id}",
+        "id": role.id,
+        "name": role.name,
+        "editable": True,
+        "accessType": "TEAM" if role.teams else "GLOBAL",
+        "accessEntities": [{"id": team, "self": f"{request.home}{API}/teams/{team}"} for team in role.teams],
+        "permissions": [{"key": key} for key in role.permissions],
+        "permittedUsers": [person(request, member) for member in role.members],
+    }
 
 
 def _range(request: TempoRequest) -> tuple[date, date]:
