@@ -288,14 +288,19 @@ def _has_moved_on(entry: Entry, place: Place | None) -> bool:
 
 
 def _read_new_pairs(context: LaneContext) -> None:
-    """Issues that have found their counterpart are read whole, on each side that is carried from."""
     last = (
         context.connection.runs.filter(kind=Run.Kind.SYNC, state=Run.State.FINISHED).order_by("-id").first()
     )
-    for pair in context.scope.newly_paired(last.started_at if last and not context.run.full else None):
-        for lane in (context, context.back):
-            if lane:
-                _add(context.run, lane.source_side, "issue", pair.on(lane.source_side))
+    context.scope.look_around(last.started_at if last and not context.run.full else None)
+    _read_left_out(context)
+
+
+def _read_left_out(context: LaneContext) -> None:
+    """Issues that have just found their counterpart are read whole, on each side that is carried from."""
+    lanes = {lane.source_side for lane in (context, context.back) if lane}
+    for side, issue in context.scope.take_left_out():
+        if side in lanes:
+            _add(context.run, side, "issue", issue)
 
 
 # --- keeping
@@ -324,6 +329,7 @@ def keep(
     context.scope.pairs(context.source_side, {row.work for row in known if _moved(context, row, traces)})
     for part in batched(placed, ROWS_A_COMMIT):
         _keep(context, list(part))
+    _read_left_out(context)
 
 
 def _is_news(context: LaneContext, row: Worklog, trace: TwinTrace | None) -> bool:

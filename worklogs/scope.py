@@ -48,6 +48,7 @@ class Scope:
         self._run = run
         self._connection = run.connection
         self._twins = twins
+        self._left_out: list[tuple[Side, str]] = []
 
     def forget_other_rules(self) -> None:
         """Pairs found by another rule than today's are looked for anew; what is a twin already stays one."""
@@ -80,18 +81,21 @@ class Scope:
                 found[issue] = _pair(twin) if isinstance(twin, TwinPair) else twin
         return found
 
-    def newly_paired(self, since: datetime | None) -> list[Pair]:
-        """Pairs not known before: named by what changed since then, or found among a slice of those without."""
+    def look_around(self, since: datetime | None) -> None:
+        """Looks for pairs not known before: among what changed since then, and a slice of the issues without one."""
         if since is None:
-            return []
+            return
         minutes = int((timezone.now() - since).total_seconds() // 60) + 3
         named = self._twins.named_since(minutes, self._paired())
         side = self._markless
         looked = self._twins.find(side, due := self._due(side))
-        found = [twin for twin in (*named, *looked.values()) if isinstance(twin, TwinPair)]
-        new = self._remember(found)
+        self._remember(twin for twin in (*named, *looked.values()) if isinstance(twin, TwinPair))
         self._put_off(side, [issue for issue in due if not isinstance(looked.get(issue), TwinPair)])
-        return new
+
+    def take_left_out(self) -> list[tuple[Side, str]]:
+        """Issues whose entries were left alone until now, because only now a counterpart was found."""
+        found, self._left_out = self._left_out, []
+        return found
 
     @property
     def _holder(self) -> Side:
@@ -120,14 +124,8 @@ class Scope:
                 misses=F("misses") + 1, look_after=timezone.now() + patience
             )
 
-    def _remember(self, twins: Iterable[TwinPair]) -> list[Pair]:
-        """Keeps pairs; gives those that were not known."""
+    def _remember(self, twins: Iterable[TwinPair]) -> None:
         pairs = {(pair.left, pair.right): pair for pair in map(_pair, twins)}
-        held = set(
-            IssuePair.objects.filter(
-                connection=self._connection, left__in=[left for left, _ in pairs]
-            ).values_list("left", "right")
-        )
         rows = [
             IssuePair(
                 connection=self._connection,
@@ -150,8 +148,8 @@ class Scope:
             for side in Side:
                 issues = [pair.on(side) for pair in pairs.values()]
                 out = OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=issues)
+                self._left_out += [(side, issue) for issue in out.values_list("issue", flat=True)]
                 out.delete()
-        return [pair for key, pair in pairs.items() if key not in held]
 
     def leave_out(self, side: Side, rows: Sequence[Worklog]) -> None:
         """Counts entries of issues without a counterpart: by issue, with their hours."""

@@ -1,6 +1,6 @@
 """What a run does that is a sync: read what changed on both sides, place it, and carry it both ways."""
 
-from worklogs import carry_twins, changes, ledger_twins, mapping_twins, recover, steps
+from worklogs import carry_twins, changes, ledger_twins, mapping_twins, moves, recover, steps
 from worklogs.context import Halt
 from worklogs.lanes import LaneContext, open_lanes
 from worklogs.mapping import lock_of
@@ -58,6 +58,9 @@ class Sync:
 
     def all_is_read(self) -> None:
         self.context.log(f"Read {self.context.run.fetched.count():,} changes.")
+        for lane in self.lanes:
+            if moved := moves.recognise(lane):
+                lane.log(f"{moved:,} entries were moved on {lane.source_site}, and have other ids there now.")
         mapping_twins.guard_deletions(self.context)
         self.plan_forgotten()
 
