@@ -7,6 +7,7 @@ told, and what is known already is no news. A cursor moves once the run it belon
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import batched
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from connections.clients.feeds import BEGINNING, Change, moment_of
 from connections.clients.http import FaultKind, SiteError
+from connections.models import Delivery
 from connections.options import Side
 from worklogs import ancestry, merge, steps
 from worklogs.context import InterruptedRunError
@@ -43,21 +45,35 @@ OVERLAP = {Target.JIRA: timedelta(minutes=3), Target.TEMPO: timedelta(minutes=5)
 # No clock is further off than this: what is older by our clock than a run's start need not be asked for again.
 CLOCKS_APART = timedelta(hours=1)
 OPEN_A_RUN = 200
+HINTS_A_RUN = 100
 
-CHANGES, DELETIONS, PAIRS, OPEN = "changes", "deletions", "pairs", "open"
+CHANGES, DELETIONS, PAIRS, OPEN, HINTS = "changes", "deletions", "pairs", "open", "hints"
 
 
 def plan_reading(lanes: Sequence[LaneContext]) -> None:
-    """The first read steps: both feeds of each side that is carried from, what is still open, and new pairs."""
+    """The first read steps: both feeds of each side that is carried from, what the vendors called about, what is still
+    open, and new pairs."""
     run = lanes[0].run
     for context in lanes:
         for what in (CHANGES, DELETIONS, OPEN):
             _add(run, context.source_side, what)
+        if hints := _take_hints(context):
+            _add(run, context.source_side, HINTS, worklogs=hints)
     _add(run, lanes[0].source_side, PAIRS)
 
 
-def _add(run: Run, side: Side, what: str, issue: str = "") -> None:
-    spec = {"side": str(side), "what": what, "issue": issue}
+def _take_hints(context: LaneContext) -> list[str]:
+    """Worklogs that the side's webhooks have named since the last run; the feeds may tell of them later only."""
+    if context.run.is_dry:
+        return []
+    waiting = Delivery.objects.filter(webhook__site__name=context.source_site, taken_at=None).order_by("id")
+    found = dict(waiting.values_list("pk", "worklog"))
+    Delivery.objects.filter(pk__in=found).update(taken_at=timezone.now())
+    return list(dict.fromkeys(found.values()))[-HINTS_A_RUN:]
+
+
+def _add(run: Run, side: Side, what: str, issue: str = "", **more: Any) -> None:
+    spec = {"side": str(side), "what": what, "issue": issue, **more}
     steps.add(run, Step.Kind.READ, f"{side} {what} {issue}".strip(), spec=spec)
 
 
@@ -70,6 +86,8 @@ def read(context: LaneContext, step: Step) -> None:
         _read_deletions(context, step)
     elif what == OPEN:
         _read_open(context)
+    elif what == HINTS:
+        _read_hints(context, step.spec["worklogs"])
     elif step.spec["issue"]:
         keep(context, context.source.standing(step.spec["issue"]))
     else:
@@ -164,6 +182,15 @@ def _note_missing(context: LaneContext) -> None:
         issues = {issue_on(trace, side) for trace in part}
         seen = {str(row["id"]) for row in context.source.jira.issues(issues)}
         _note_gone(context, [trace for trace in part if issue_on(trace, side) in seen], {})
+
+
+def _read_hints(context: LaneContext, worklogs: Sequence[str]) -> None:
+    """A call of a vendor is a hint: what it named is read by its id, and what is not there may be deleted."""
+    rows = context.source.by_id(worklogs)
+    keep(context, rows)
+    missing = set(worklogs) - {row.entry for row in rows}
+    traces = context.traces_on(context.source_side, missing)
+    _note_gone(context, [trace for trace in traces.values() if not trace.ended], {})
 
 
 # --- deletions

@@ -22,13 +22,16 @@ from worklogs.models import NextRun, Run
 logger = logging.getLogger(__name__)
 
 TICK = "worklogs.tasks.tick"
+KEEP_ALIVE = "worklogs.tasks.keep_webhooks_alive"
 
 
 def let_the_queue_look() -> None:
-    """The one schedule that the queue itself keeps: a look at the clock each minute."""
-    there = Schedule._meta.db_table in database.introspection.table_names()
-    if there and not Schedule.objects.filter(func=TICK).exists():
-        Schedule.objects.create(name="runs by schedule", func=TICK, schedule_type=Schedule.MINUTES, minutes=1)
+    """The schedules that the queue itself keeps: a look at the clock each minute, and at the webhooks each hour."""
+    if Schedule._meta.db_table not in database.introspection.table_names():
+        return
+    for func, name, minutes in ((TICK, "runs by schedule", 1), (KEEP_ALIVE, "webhooks kept alive", 60)):
+        if not Schedule.objects.filter(func=func).exists():
+            Schedule.objects.create(name=name, func=func, schedule_type=Schedule.MINUTES, minutes=minutes)
 
 
 def tick() -> list[Run]:

@@ -8,12 +8,17 @@ import logging
 import time
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from django_q.tasks import async_task
 
+from connections import hooks
+from connections.clients.http import SiteError
+from connections.models import Connection, Delivery, Site
+from connections.tokens import TokenError
 from worklogs import run as runs
-from worklogs import schedules, steps
-from worklogs.context import InterruptedRunError
+from worklogs import schedules, steps, webhooks
+from worklogs.context import InterruptedRunError, NotReadyError
 from worklogs.models import Run
 from worklogs.owners import at_work, is_attended
 
@@ -50,12 +55,43 @@ def carry_on(run_id: int) -> None:
             _hand_back(run_id, owner)
     if worked.state == Run.State.RUNNING:
         ring(run_id)
+    else:
+        _heed_waiting_calls()
 
 
 def tick() -> None:
     """Starts what is due by its schedule. The queue calls this each minute, the watchdog whenever it looks."""
     for run in schedules.tick():
         ring(run.pk)
+    _heed_waiting_calls()
+
+
+def sync_after_hook(site_id: int) -> None:
+    """A vendor has called: the connections that read this site look what is new. One that is under way takes up what
+    it was too late for when it has ended."""
+    read = Q(left=site_id) | Q(right=site_id)
+    for connection in Connection.objects.with_sites().filter(read, kind=Connection.Kind.SYNC, paused=False):
+        try:
+            ring(runs.start(connection, runs.Asked(queued=True)).pk)
+        except runs.RunActiveError:
+            logger.info("%s is under way; what a vendor called about waits for its end", connection)
+        except NotReadyError:
+            logger.warning("%s could not be started", connection, exc_info=True)
+
+
+def keep_webhooks_alive() -> None:
+    """A vendor that could not reach us stops calling, until it is asked to go on."""
+    for site in Site.objects.filter(webhooks__isnull=False).distinct():
+        try:
+            hooks.keep_alive(site)
+        except (SiteError, TokenError):
+            logger.warning("the webhooks of %s could not be looked at", site, exc_info=True)
+
+
+def _heed_waiting_calls() -> None:
+    waiting = Delivery.objects.filter(taken_at=None).values("webhook__site")
+    for site in Site.objects.filter(pk__in=waiting):
+        webhooks.ring_for(site)
 
 
 def answer() -> None:
