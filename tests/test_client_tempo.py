@@ -238,7 +238,7 @@ def test_deleted_worklogs_are_read_from_the_audit_log_by_its_tokens(tempo, one):
     assert first.get_json() == {
         "from": after(0),
         "entityType": ["worklog", "bulkeditworklog"],
-        "action": ["Deleted"],
+        "action": ["Deleted", "Synced"],
     }
     assert (first.args.get("nextPageToken"), second.args.get("nextPageToken")) == (None, "t")
 

@@ -204,9 +204,11 @@ def _read_deletions(context: LaneContext, step: Step) -> None:
         if not TwinTrace.objects.filter(connection=context.connection).exists():
             return
         newest = context.run.started_at - CLOCKS_APART
+    since = newest - OVERLAP[context.source.target]
     try:
-        for page in context.source.deleted(newest - OVERLAP[context.source.target]):
-            _note_deleted(context, page.changes)
+        has_unknown = False
+        for page in context.source.deleted(since):
+            has_unknown = not _note_deleted(context, page.changes) or has_unknown
             newest = max(newest, page.until)
     except SiteError as fault:
         if fault.kind is not FaultKind.WAITING:
@@ -216,13 +218,26 @@ def _read_deletions(context: LaneContext, step: Step) -> None:
             RunLog.Level.WARNING,
         )
         return
+    if has_unknown:
+        _read_deletions_besides(context, since)
     _note(step, newest=newest.isoformat())
 
 
-def _note_deleted(context: LaneContext, changes: Sequence[Change]) -> None:
+def _read_deletions_besides(context: LaneContext, since: datetime) -> None:
+    try:
+        for page in context.source.deleted_besides(since):
+            _note_deleted(context, page.changes)
+    except SiteError as fault:
+        if fault.kind is not FaultKind.WAITING:
+            raise
+
+
+def _note_deleted(context: LaneContext, changes: Sequence[Change]) -> bool:
+    """False where some of these ids are of no worklog that ever had a twin."""
     at = {change.worklog: change.at for change in changes}
     traces = context.traces_on(context.source_side, list(at))
     _note_gone(context, [trace for trace in traces.values() if not trace.ended], at)
+    return len(traces) == len(at)
 
 
 def _note_gone(context: LaneContext, traces: Sequence[TwinTrace], at: Mapping[str, datetime]) -> None:

@@ -81,6 +81,9 @@ class Side(Protocol):
     def deleted(self, since: datetime) -> Iterator[FeedPage]:
         """Deletions since then, each perhaps more than once. Raises SiteError where they cannot be seen."""
 
+    def deleted_besides(self, since: datetime) -> Iterator[FeedPage]:
+        """The same by another list, for ids of the first that are no worklog's known here. Raises SiteError."""
+
     def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
         """Each with its seconds now, None where it is gone. Copies of one issue come one after the other.
 
@@ -122,6 +125,9 @@ class JiraSide:
 
     def deleted(self, since: datetime) -> Iterator[FeedPage]:
         return self.jira.deleted_worklogs(since)
+
+    def deleted_besides(self, since: datetime) -> Iterator[FeedPage]:  # noqa: ARG002
+        return iter(())
 
     def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
         for part in batched(copies, IDS_A_CALL):
@@ -178,6 +184,10 @@ class TempoSide:
 
     def deleted(self, since: datetime) -> Iterator[FeedPage]:
         return self.tempo.deleted_worklogs(since)
+
+    def deleted_besides(self, since: datetime) -> Iterator[FeedPage]:
+        """The audit log may tell Jira's ids: no page says whose they are."""
+        return self.tempo.deleted_by_older_list(since)
 
     def seconds_of[T: Copied](self, copies: Iterable[T]) -> Iterator[tuple[T, int | None]]:
         by_issue = (list(group) for _, group in groupby(copies, attrgetter("issue")))

@@ -107,7 +107,8 @@ class TempoClient:
         return self._once_each(body, lambda row: (_identity(row), row.get("updatedAt")))
 
     def deleted_worklogs(self, since: datetime) -> Iterator[FeedPage]:
-        """Worklogs deleted from then on, but not earlier than 180 days ago.
+        """Worklogs deleted from then on, but not earlier than 180 days ago: a deletion in Jira may be called
+        "Synced", and so may a change that was made there.
 
         In what order Tempo gives them is not documented, so `until` stays at `since` until the last page. Nor is
         whether the audit log's ids are Tempo's own or Jira's: look before believing one. Where the site refuses the
@@ -126,6 +127,11 @@ class TempoClient:
             yield from self._older_audit_log(since)
         except SiteError as fault:
             raise _deletions_unseen(fault) from fault
+
+    def deleted_by_older_list(self, since: datetime) -> Iterator[FeedPage]:
+        """The same by the list that the audit log has replaced, whose ids are Tempo's for certain. SiteError where the
+        site has it no more."""
+        return self._older_audit_log(since)
 
     def worklog(self, worklog_id: int) -> Row:
         return self._read("GET", f"/worklogs/{worklog_id}", well_formed=_is_worklog).data
@@ -204,7 +210,7 @@ class TempoClient:
         body = {
             "from": _moment(max(since, datetime.now(UTC) - AUDIT_REACH)),
             "entityType": ["worklog", "bulkeditworklog"],
-            "action": ["Deleted"],
+            "action": ["Deleted", "Synced"],
         }
         pages = self._chained("POST", AUDIT_LOG, {}, body, "nextPageToken")
         return _told(pages, "entityId", "timestamp", since)
