@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from connections.models import Connection
 from connections.opening import open_client
+from connections.options import Side
 from worklogs import hours
 from worklogs.models import Entry, TwinTrace
 from worklogs.sides import open_side
@@ -64,17 +65,43 @@ class Balance:
         return {**self.terms, "balanced": self.balanced}
 
 
+@dataclass(frozen=True, slots=True)
+class BothWays:
+    """The balance of a sync: of the entries that began on the left, and of those that began on the right."""
+
+    left: Balance
+    right: Balance
+
+    @property
+    def balanced(self) -> bool:
+        return self.left.balanced and self.right.balanced
+
+    def as_json(self) -> dict[str, Any]:
+        return {"left": self.left.as_json(), "right": self.right.as_json(), "balanced": self.balanced}
+
+
 def proved(connection: Connection) -> Balance:
-    """The balance with the target read now. Raises SiteError where it cannot be read, TokenError."""
-    fallback = connection.get_options().people.fallback.right
-    side = open_side(connection.right, fallback, open_client)
+    """The balance of a migration with the target read now. Raises SiteError where it cannot be read, TokenError."""
+    return _proved(connection, Side.LEFT, hours.terms(connection))
+
+
+def proved_both_ways(connection: Connection) -> BothWays:
+    """The same of a sync, by the side where entries began, with both sides read now."""
+    left, right = (_proved(connection, side, hours.terms(connection, side)) for side in Side)
+    return BothWays(left, right)
+
+
+def _proved(connection: Connection, origin: Side, terms: Mapping[str, int]) -> Balance:
+    site = connection.right if origin is Side.LEFT else connection.left
+    fallback = connection.get_options().people.fallback
+    account = fallback.right if origin is Side.LEFT else fallback.left
+    side = open_side(site, account, open_client)
     target, differences = 0, []
-    for twin, seconds in side.seconds_of(_twins(connection)):
+    for twin, seconds in side.seconds_of(_twins(connection, origin)):
         target += seconds or 0
         if seconds != twin.seconds:
             differences.append(Difference(twin.entry, twin.copy, twin.seconds, seconds))
-    terms = hours.terms(connection) | {"target_seconds": target}
-    return replace(_of_terms(terms), differences=tuple(differences))
+    return replace(_of_terms({**terms, "target_seconds": target}), differences=tuple(differences))
 
 
 def recorded(connection: Connection) -> Balance:
@@ -87,16 +114,24 @@ def _of_terms(terms: Mapping[str, int]) -> Balance:
     return Balance(source, target, skipped, failed, parked, rounding)
 
 
-def _twins(connection: Connection) -> Iterator[Twin]:
-    """Those of one issue one after the other."""
-    carried = (
-        Entry.objects.filter(connection=connection, standing__in=hours.CARRIED).order_by().values("entry")
+def _twins(connection: Connection, origin: Side) -> Iterator[Twin]:
+    """Of the entries that began on this side; those of one issue one after the other."""
+    carried = Entry.objects.filter(connection=connection, standing__in=hours.CARRIED).order_by()
+    copy = Side.RIGHT if origin is Side.LEFT else Side.LEFT
+    if not connection.is_migration:
+        carried = carried.filter(site=getattr(connection, str(origin)).name, is_copy=False)
+    traces = TwinTrace.objects.filter(
+        connection=connection, origin=origin, ended=False, **{f"{origin}_id__in": carried.values("entry")}
     )
-    traces = TwinTrace.objects.filter(connection=connection, left_id__in=carried)
-    rows = traces.order_by("right_issue", "id").values_list(
-        "left_id", "right_id", "right_issue", "stored_seconds"
+    rows = traces.order_by(f"{copy}_issue", "id").values_list(
+        f"{origin}_id", f"{copy}_id", f"{copy}_issue", "stored_seconds"
     )
     return (Twin(*row) for row in rows.iterator())
+
+
+def text_both_ways(both: BothWays, connection: Connection) -> str:
+    parts = ((connection.left.name, both.left), (connection.right.name, both.right))
+    return "\n\n".join(f"Begun in {name}\n{text(balance)}" for name, balance in parts)
 
 
 def text(balance: Balance) -> str:

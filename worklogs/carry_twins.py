@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
-from connections.clients.http import SiteError
+from connections.clients.http import FaultKind, SiteError
 from connections.options import Deletes
 from worklogs import (
     changes,
@@ -23,6 +23,7 @@ from worklogs import (
     recover,
     refusals,
     rules,
+    steps,
     write,
 )
 from worklogs.carry import BULK, ENTRIES_A_COMMIT, ENTRYS_OWN, PLANS_A_COMMIT, Carriage
@@ -34,7 +35,9 @@ from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step, TwinTrac
 from worklogs.plan import Create, Mapped, Move, Update
 from worklogs.plan_twins import Delete, End, Found, Join, Leave, Refusal, Target, Terms, Write
 from worklogs.rules import Author, Refuse
+from worklogs.sides import JiraSide
 from worklogs.worklog import Worklog
+from worklogs.write import Written
 
 
 def carry(context: LaneContext, step: Step) -> float | None:
@@ -312,6 +315,35 @@ class TwinCarriage(Carriage):
             )
             rows.filter(pk=row.pk).update(values=new.to_json(), work=result.stored.work)
 
+    # --- moves
+
+    def _write(self, action: Create | Update | Move) -> Written:
+        """Jira moves a worklog as it is. Where it would not, what we wrote ourselves is written anew elsewhere."""
+        side = self.context.side
+        if not isinstance(action, Move) or not isinstance(side, JiraSide):
+            return super()._write(action)
+        try:
+            return self._moved(side, action)
+        except SiteError as fault:
+            ours = action.before.person.account in self.context.lane.own_target
+            if fault.kind not in ENTRYS_OWN or not ours:
+                raise
+        return super()._write(action)
+
+    def _moved(self, side: JiraSide, action: Move) -> Written:
+        self.context.stop_if_target_is_down()
+        before, mapped = action.before, action.mapped
+        lock = f"{self.context.jira_site}:{before.work}"
+        with steps.also_holding(self.step, lock) as held, self._in_turn():
+            if not held:
+                raise _busy(self.context.side.name, before.work)
+            exchange = write.move(side, before, self.issue, self.context.manner)
+        there = before.with_(work=self.issue.id)
+        if merge.changed(merge.facts(there, side.target), merge.facts(mapped.copy, side.target)):
+            return super()._write(Update(replace(mapped, token=""), there, ()))
+        (stored,) = side.by_id([before.entry]) or (there,)
+        return Written(stored, exchange)
+
     # --- twins that stand there already
 
     def _join(self, actions: Sequence[Join]) -> None:
@@ -447,6 +479,12 @@ class TwinCarriage(Carriage):
         self._found[source.entry] = Found(source, Mapped(source, source))
         result = self._refused(Mapped(source, source), AuditEntry.Action.DELETE, why)
         self._settle([replace(result, before=Worklog.from_json(left.values))])
+
+
+def _busy(site: str, issue: str) -> SiteError:
+    return SiteError(
+        site, FaultKind.PASSING, "site_unavailable", f"Issue {issue} is being written to; the move waits."
+    )
 
 
 def _awaited_elsewhere() -> Refuse:

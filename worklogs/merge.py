@@ -203,11 +203,13 @@ def revived(present: Present, twin: Twin, lane: Lane) -> Worklog:
     """The target's worklog to be written anew after it was deleted there: as it was agreed, with what was edited on
     the source side since."""
     edited = holdable(edited_at_source(present, twin, lane) | twin.unsettled, lane)
-    return _wanted(present, twin, twin.copy, edited | {ISSUE}, lane)
+    return _wanted(present, twin, twin.copy, edited | {ISSUE}, lane, anew=True)
 
 
-def _wanted(present: Present, twin: Twin, now: Worklog, taken: frozenset[str], lane: Lane) -> Worklog:
-    writer = _writer(present, now, taken, lane)
+def _wanted(
+    present: Present, twin: Twin, now: Worklog, taken: frozenset[str], lane: Lane, *, anew: bool = False
+) -> Worklog:
+    writer = _writer(present, now, taken, lane, anew)
     text = _text(present, twin, now, writer, taken, lane)
     return overlaid(now, present.fresh, taken - {TEXT}).with_(
         person=writer,
@@ -216,10 +218,10 @@ def _wanted(present: Present, twin: Twin, now: Worklog, taken: frozenset[str], l
     )
 
 
-def _writer(present: Present, now: Worklog, taken: frozenset[str], lane: Lane) -> Person:
-    """The author that the target will show. Jira never changes it, but what moves there is written anew."""
-    decisive = ISSUE if lane.target_kind is Target.JIRA else AUTHOR
-    return present.fresh.person if decisive in taken else now.person
+def _writer(present: Present, now: Worklog, taken: frozenset[str], lane: Lane, anew: bool) -> Person:
+    """The author that the target will show. Jira never changes it, but what is written anew is whoever's writes it."""
+    changes = anew if lane.target_kind is Target.JIRA else AUTHOR in taken
+    return present.fresh.person if changes else now.person
 
 
 def _text(

@@ -1,7 +1,8 @@
 """Steps of a run: claimed one by one with a lease, given back, taken over from the dead."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -108,6 +109,30 @@ def add_carrying(run: Run, wanted: Sequence[Step]) -> None:
         for step in wanted:
             if step.key in held:
                 add(run, step.kind, step.key, entries=step.entries)
+
+
+@contextmanager
+def also_holding(step: Step, lock: str) -> Iterator[bool]:
+    """Holds a second lock while the block runs; False, and nothing held, where another step has it."""
+    held = Step(
+        run_id=step.run_id,
+        kind=step.kind,
+        key=f"{lock} for {step.pk}",
+        lock=lock,
+        state=Step.State.CLAIMED,
+        owner=step.owner,
+        lease_until=timezone.now() + lease(),
+    )
+    try:
+        with transaction.atomic():
+            held.save()
+    except IntegrityError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        Step.objects.filter(pk=held.pk).delete()
 
 
 def extend_leases(owner: str) -> None:

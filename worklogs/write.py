@@ -98,6 +98,12 @@ def update(side: Side, mapped: Mapped, before: Worklog, issue: Issue, manner: Ma
     return _read_back(side, answer, jira_dialect.worklog)
 
 
+def move(side: JiraSide, before: Worklog, issue: Issue, manner: Manner) -> dict[str, Any]:
+    """Takes a worklog to another issue as it is: in Jira id and author stay. The exchange, for the audit."""
+    answer = side.jira.move_worklog(before.work, before.entry, issue.id, adjust_estimate=manner.estimate)
+    return answer.exchange.as_json()
+
+
 def remove(side: Side, worklog: str, issue: str, manner: Manner) -> dict[str, Any]:
     """Deletes a copy that stands elsewhere now; one that is gone already is as good."""
     try:

@@ -18,9 +18,14 @@ class Command(ProductCommand):
         parser.add_argument("name", metavar="NAME")
 
     def act(self, name: str, **_options: Any) -> int:
+        connection = find_connection(name)
         try:
-            hours = balance.proved(find_connection(name))
+            if connection.is_migration:
+                hours = balance.proved(connection)
+                self.emit(hours.as_json(), balance.text(hours))
+                return 0 if hours.balanced else 1
+            both = balance.proved_both_ways(connection)
         except (SiteError, TokenError) as fault:
             raise RefusedError(getattr(fault, "code", "auth_failed"), str(fault)) from fault
-        self.emit(hours.as_json(), balance.text(hours))
-        return 0 if hours.balanced else 1
+        self.emit(both.as_json(), balance.text_both_ways(both, connection))
+        return 0 if both.balanced else 1
