@@ -325,7 +325,7 @@ class TwinCarriage(Carriage):
         try:
             return self._moved(side, action)
         except SiteError as fault:
-            ours = action.before.person.account in self.context.lane.own_target
+            ours = action.before.person.account in self.context.lane.own_target or action.mapped.token
             if fault.kind not in ENTRYS_OWN or not ours:
                 raise
         return super()._write(action)

@@ -321,7 +321,16 @@ def _is_due(context: LaneContext, entry: Entry, places: Mapping[str, Place]) -> 
         return False
     changed = entry.settled_by is None or entry.settled_by.options_digest != context.run.options_digest
     day_is_over = entry.tried_at is None or timezone.now() - entry.tried_at > TRY_AGAIN_AFTER
+    if entry.code == "attribute_required":
+        return changed or day_is_over or _has_what_is_required(context, entry)
     return changed or day_is_over or _has_moved_on(entry, places.get(entry.issue))
+
+
+def _has_what_is_required(context: LaneContext, entry: Entry) -> bool:
+    """Whether the target asks for no attribute any more that the entry cannot give."""
+    known = context.attributes_there
+    carried = context.carried_attributes(Worklog.from_json(entry.values))
+    return known is not None and not known.missing(carried)
 
 
 def _has_moved_on(entry: Entry, place: Place | None) -> bool:

@@ -102,23 +102,24 @@ class LaneContext(Context):
         return set(self.traces_on(self.target_side, copies))
 
     @cached_property
-    def attribute_map(self) -> AttributeMap | None:
-        """How the source's attributes are called on the target; None where one of both has none."""
-        if not isinstance(self.side, TempoSide) or not isinstance(self.source, TempoSide):
+    def attributes_there(self) -> AttributeMap | None:
+        """How the source's attributes are called on the target, which asks for some; None where it has none."""
+        if not isinstance(self.side, TempoSide):
             return None
+        source = self.source if isinstance(self.source, TempoSide) else None
         with self._attributes:
             return AttributeMap(
-                read_attributes(self.source.tempo.work_attributes()),
+                read_attributes(source.tempo.work_attributes() if source else ()),
                 read_attributes(self.side.tempo.work_attributes()),
-                self.source.marker_attribute,
+                source.marker_attribute if source else "",
                 self.side.marker_attribute,
             )
 
     def carried_attributes(self, row: Worklog) -> tuple[tuple[str, str], ...]:
         """A source worklog's attributes in the target's keys and values."""
-        if not row.attributes or self.attribute_map is None:
+        if not row.attributes or self.attributes_there is None:
             return ()
-        return tuple(sorted(self.attribute_map.carried(row.attributes).values))
+        return tuple(sorted(self.attributes_there.carried(row.attributes).values))
 
 
 def id_on(trace: TwinTrace, side: Side) -> str:

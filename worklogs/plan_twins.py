@@ -222,10 +222,9 @@ def _merged(found: Found, twin: Twin, now: Worklog, terms: Terms) -> Action:
         return _conflict(found, twin, _edits_in_words(result.contested), terms)
     if not result.taken or result.wanted == now:
         return Leave(found, now, result, back=bool(result.back) and lane.goes_back)
-    mapped = replace(found.mapped, copy=result.wanted)
+    mapped = replace(found.mapped, copy=result.wanted, token=_token(found, result.wanted, now))
     if merge.ISSUE in result.taken:
         return Write(found, Move(mapped, now), result)
-    mapped = replace(mapped, token=_token(found, result.wanted, now))
     return Write(found, Update(mapped, now, tuple(sorted(result.taken))), result)
 
 
