@@ -34,7 +34,7 @@ from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step, TwinTrac
 from worklogs.plan import Create, Mapped, Move, Update
 from worklogs.plan_twins import Delete, End, Found, Join, Leave, Refusal, Target, Terms, Write
 from worklogs.rules import Author, Refuse
-from worklogs.worklog import Worklog
+from worklogs.worklog import Person, Worklog
 
 
 def carry(context: LaneContext, step: Step) -> float | None:
@@ -308,7 +308,9 @@ class TwinCarriage(Carriage):
             old = Worklog.from_json(row.values)
             new = merge.overlaid(old, merged.wanted, merged.taken - {merge.AUTHOR})
             new = new.with_(
-                text=result.stored.text, person=result.stored.person, updated=result.stored.updated
+                text=result.stored.text,
+                person=_named(result.stored.person, old.person),
+                updated=result.stored.updated,
             )
             rows.filter(pk=row.pk).update(values=new.to_json(), work=result.stored.work)
 
@@ -447,6 +449,11 @@ class TwinCarriage(Carriage):
         self._found[source.entry] = Found(source, Mapped(source, source))
         result = self._refused(Mapped(source, source), AuditEntry.Action.DELETE, why)
         self._settle([replace(result, before=Worklog.from_json(left.values))])
+
+
+def _named(stored: Person, known: Person) -> Person:
+    """Tempo's answer to a write tells the author's account alone."""
+    return known if stored.account == known.account else stored
 
 
 def _awaited_elsewhere() -> Refuse:
