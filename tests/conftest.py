@@ -11,6 +11,7 @@ import pytest
 from contoso import Contoso
 from django.db import connection
 from twinlog_process import DATABASES, Installation
+from two_clouds import Syncing, TwoClouds
 
 from connections.sandbox import Sandbox
 
@@ -144,3 +145,15 @@ def serve():
     """Puts a world on the wire until the test ends."""
     with ExitStack() as stack:
         yield lambda world: stack.enter_context(Sandbox(world))
+
+
+@pytest.fixture
+def syncing(twinlog, serve):
+    """Two companies and the Twinlog between them: `syncing("tempo", "jira", conflicts="park")`, or with a world that
+    was made before."""
+
+    def begun(left="tempo", right="tempo", clouds=None, **options):
+        clouds = clouds or TwoClouds(left, right, **options)
+        return Syncing(twinlog, clouds, serve(clouds.world))
+
+    return begun

@@ -4,9 +4,11 @@ Issues DEV-1, DEV-2, … of `jca` and EXT-1, EXT-2, … of `jcb` are pairs: thos
 OWN-1 on both sides is nobody's twin.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connections.sandbox import World
 from connections.sandbox.world import JiraSite, JiraWorklog, TempoSite, TempoWorklog
@@ -14,6 +16,8 @@ from connections.sandbox.worlds.builder import Builder, Human
 
 ALICE = Human("Alice Smith", "alice@example.com")
 BOB = Human("Bob Jones", "bob@example.com", time_zone="America/New_York")
+
+HEADER = re.compile(r"\[(Jira|Tempo) — (?P<name>.*) on \d{4}-\d{2}-\d{2}\](\n\n|\Z)")
 
 type Row = JiraWorklog | TempoWorklog
 
@@ -30,6 +34,18 @@ class Seen:
     text: str
     billable: int | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class Told:
+    """What a worklog says to whoever reads it: by the number of its issue, whose work, the instant, the text that
+    stands below a header."""
+
+    work: str
+    who: str
+    when: str
+    seconds: int
+    text: str
 
 
 class TwoClouds:
@@ -78,6 +94,27 @@ class TwoClouds:
         site = self.sites[side]
         rows: list[Row] = sorted(site.worklogs.values(), key=lambda row: row.id)
         return [self._seen(side, row) for row in rows]
+
+    def texts(self, side: str) -> list[str]:
+        return [row.text for row in self.rows(side)]
+
+    def told(self, side: str) -> list[Told]:
+        """What one side tells of the issues that are pairs: the same as the other one, whoever wrote it down."""
+        rows = (row for row in self.rows(side) if not row.issue.startswith("OWN-"))
+        return sorted(self._told(side, row) for row in rows)
+
+    def _told(self, side: str, row: Seen) -> Told:
+        found = HEADER.match(row.text)
+        who = found["name"] if found and row.author == "Twinlog Service" else row.author
+        text = row.text[found.end() :] if found else row.text
+        return Told(row.issue.rpartition("-")[2], who, self._instant(side, row), row.seconds, text)
+
+    def _instant(self, side: str, row: Seen) -> str:
+        moment = datetime.fromisoformat(row.started)
+        if moment.tzinfo is None:
+            account = next(one for one in self.jiras[side].accounts.values() if one.name == row.author)
+            moment = moment.replace(tzinfo=ZoneInfo(account.time_zone))
+        return moment.astimezone(UTC).isoformat()
 
     def _seen(self, side: str, row: Row) -> Seen:
         jira = self.jiras[side]
@@ -138,6 +175,59 @@ class Hands:
 
     def _site(self, side: str) -> str:
         return self.clouds.sites[side].name
+
+
+@dataclass
+class Syncing:
+    """Two companies on the wire, and the Twinlog between them."""
+
+    twinlog: Any
+    clouds: TwoClouds
+    sandbox: Any
+    hands: Hands = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hands = Hands(self.clouds, self.sandbox)
+        self.set_up()
+
+    def set_up(self, **changes: Any) -> None:
+        """An operator writes the file, with these options changed, and applies it."""
+        self.twinlog.set_up(self.sandbox, self.sandbox.toml(self.clouds.name, changes))
+
+    def sync(self, *flags: str, status: int = 0, constants: Any = None) -> dict[str, Any]:
+        """One run as its JSON; then the mirrors catch up, and the feeds tell what was written."""
+        command = ("sync", self.clouds.name, *flags, "--json")
+        run = self.twinlog.run(*command, status=status, constants=constants).data
+        self.hands.settle()
+        return run
+
+    def rows(self, side: str) -> list[Seen]:
+        return self.clouds.rows(side)
+
+    def one(self, side: str, issue: str) -> Seen:
+        """The only worklog of an issue."""
+        (row,) = [row for row in self.rows(side) if row.issue == issue]
+        return row
+
+    def decide(self, site: str, entry: int, choice: str) -> None:
+        """A person's word on one entry, as the page of open entries keeps it."""
+        self.twinlog.change(
+            "INSERT INTO worklogs_verdict (connection_id, site, entry, choice, \"by\", at) "
+            f"SELECT id, '{site}', '{entry}', '{choice}', 'alice', CURRENT_TIMESTAMP FROM connections_connection"
+        )
+
+    def is_quiet(self) -> bool:
+        """One more run has nothing to write, and hardly asks."""
+        run = self.sync()
+        calls = sum(sum(methods.values()) for methods in run["calls"].values())
+        return run["written"] == run["fetched"] == 0 and calls <= 10
+
+
+def changes(sandbox: Any) -> list[Any]:
+    """Calls that wrote a worklog, or tried to."""
+    reads = ("/search", "/list")
+    written = [call for call in sandbox.calls if call.method in ("POST", "PUT", "DELETE")]
+    return [call for call in written if "/worklog" in call.path and not call.path.endswith(reads)]
 
 
 def day(number: int, hour: int = 9) -> str:

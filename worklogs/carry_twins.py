@@ -35,9 +35,13 @@ from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step, TwinTrac
 from worklogs.plan import Create, Mapped, Move, Update
 from worklogs.plan_twins import Delete, End, Found, Join, Leave, Refusal, Target, Terms, Write
 from worklogs.rules import Author, Refuse
+<<<<<<< HEAD
 from worklogs.sides import JiraSide
 from worklogs.worklog import Worklog
 from worklogs.write import Written
+=======
+from worklogs.worklog import Person, Worklog
+>>>>>>> bd7f4f302ad18d155c0b6a5e49b5749955d1dc89
 
 
 def carry(context: LaneContext, step: Step) -> float | None:
@@ -311,7 +315,9 @@ class TwinCarriage(Carriage):
             old = Worklog.from_json(row.values)
             new = merge.overlaid(old, merged.wanted, merged.taken - {merge.AUTHOR})
             new = new.with_(
-                text=result.stored.text, person=result.stored.person, updated=result.stored.updated
+                text=result.stored.text,
+                person=_named(result.stored.person, old.person),
+                updated=result.stored.updated,
             )
             rows.filter(pk=row.pk).update(values=new.to_json(), work=result.stored.work)
 
@@ -481,10 +487,16 @@ class TwinCarriage(Carriage):
         self._settle([replace(result, before=Worklog.from_json(left.values))])
 
 
+<<<<<<< HEAD
 def _busy(site: str, issue: str) -> SiteError:
     return SiteError(
         site, FaultKind.PASSING, "site_unavailable", f"Issue {issue} is being written to; the move waits."
     )
+=======
+def _named(stored: Person, known: Person) -> Person:
+    """Tempo's answer to a write tells the author's account alone."""
+    return known if stored.account == known.account else stored
+>>>>>>> bd7f4f302ad18d155c0b6a5e49b5749955d1dc89
 
 
 def _awaited_elsewhere() -> Refuse:

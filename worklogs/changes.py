@@ -272,8 +272,9 @@ def note_gone(context: LaneContext, rows: Sequence[Worklog], at: Mapping[str, da
 
 
 def _read_open(context: LaneContext) -> None:
-    """Entries that failed or are parked, once there is a reason to try them again."""
+    """Entries that failed or are parked, once there is a reason to try them again: what they waited for is past."""
     due = _due(context)
+    Entry.objects.filter(pk__in=[entry.pk for entry in due]).update(cause="")
     held = [entry for entry in due if entry.code == "deletes_held"]
     note_gone(context, [Worklog.from_json(entry.values) for entry in held], {})
     tried = {entry.entry: entry for entry in due[:OPEN_A_RUN] if entry.code != "deletes_held"}
