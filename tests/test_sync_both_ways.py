@@ -113,13 +113,17 @@ def test_billable_time_and_attributes_travel_between_two_tempos(syncing):
     left.attributes |= {
         "_Phase_": TempoAttribute("_Phase_", "Phase"),
         "_Place_": TempoAttribute("_Place_", "Place of work"),
-        "_Kind_": TempoAttribute("_Kind_", "Kind", "STATIC_LIST", names={"dev": "Development", "t": "Testing"}),
+        "_Kind_": TempoAttribute(
+            "_Kind_", "Kind", "STATIC_LIST", names={"dev": "Development", "t": "Testing"}
+        ),
         "_Ours_": TempoAttribute("_Ours_", "Only ours"),
     }
     right.attributes |= {
         "_Phase_": TempoAttribute("_Phase_", "Stage"),
         "_Location_": TempoAttribute("_Location_", "Place of work"),
-        "_Kind_": TempoAttribute("_Kind_", "Kind", "STATIC_LIST", names={"dev": "Programming", "x": "Testing"}),
+        "_Kind_": TempoAttribute(
+            "_Kind_", "Kind", "STATIC_LIST", names={"dev": "Programming", "x": "Testing"}
+        ),
     }
     pair = syncing(clouds=clouds)
     first = pair.hands.log("left", ALICE, "DEV-1", day(1))

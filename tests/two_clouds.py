@@ -212,7 +212,7 @@ class Syncing:
     def decide(self, site: str, entry: int, choice: str) -> None:
         """A person's word on one entry, as the page of open entries keeps it."""
         self.twinlog.change(
-            "INSERT INTO worklogs_verdict (connection_id, site, entry, choice, \"by\", at) "
+            'INSERT INTO worklogs_verdict (connection_id, site, entry, choice, "by", at) '
             f"SELECT id, '{site}', '{entry}', '{choice}', 'alice', CURRENT_TIMESTAMP FROM connections_connection"
         )
 

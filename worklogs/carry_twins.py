@@ -35,13 +35,9 @@ from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step, TwinTrac
 from worklogs.plan import Create, Mapped, Move, Update
 from worklogs.plan_twins import Delete, End, Found, Join, Leave, Refusal, Target, Terms, Write
 from worklogs.rules import Author, Refuse
-<<<<<<< HEAD
 from worklogs.sides import JiraSide
-from worklogs.worklog import Worklog
-from worklogs.write import Written
-=======
 from worklogs.worklog import Person, Worklog
->>>>>>> bd7f4f302ad18d155c0b6a5e49b5749955d1dc89
+from worklogs.write import Written
 
 
 def carry(context: LaneContext, step: Step) -> float | None:
@@ -487,16 +483,15 @@ class TwinCarriage(Carriage):
         self._settle([replace(result, before=Worklog.from_json(left.values))])
 
 
-<<<<<<< HEAD
 def _busy(site: str, issue: str) -> SiteError:
     return SiteError(
         site, FaultKind.PASSING, "site_unavailable", f"Issue {issue} is being written to; the move waits."
     )
-=======
+
+
 def _named(stored: Person, known: Person) -> Person:
     """Tempo's answer to a write tells the author's account alone."""
     return known if stored.account == known.account else stored
->>>>>>> bd7f4f302ad18d155c0b6a5e49b5749955d1dc89
 
 
 def _awaited_elsewhere() -> Refuse:
