@@ -65,8 +65,8 @@ REMEDIES = {
         SETTINGS,
     ),
     "conflict": Remedy(
-        "Both sides were changed since they last agreed, and nothing was overwritten. The entry's page shows both: of a "
-        "sync decide there which side is right, of a migration make them say the same; the next run goes by it."
+        "Both sides were changed since they last agreed, and nothing was overwritten. The entry's page shows both. Of "
+        "a sync decide there which side is right, of a migration make them say the same; the next run goes by it."
     ),
     "lookalike": Remedy(
         "An entry that looks the same stands in the target already, so nothing was written twice. Of a sync say "

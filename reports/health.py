@@ -24,10 +24,11 @@ class Health(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What health is told from.
+
     `run` is the number of the newest run that was to write (0: none yet) and `state` how it stands, `paused` and
     `queued` included; `planned` the number of a dry run where there was no other. `missing` and `unreachable` come
-    from the last check, where no run ended well since. `failed` and `parked` count what is open; `holds_deletes` says that the run holds deletions back
-    until somebody allows them.
+    from the last check, where no run ended well since. `failed` and `parked` count what is open; `holds_deletes` says
+    that the run holds deletions back until somebody allows them.
     """
 
     paused: bool = False

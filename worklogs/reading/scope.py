@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -129,6 +128,15 @@ def name_issues(rows: Iterable[Kept]) -> None:
         row.issue_name = names.get((*place, "other", row.issue), "") or row.issue_key
 
 
+def names_on(connection: Connection, ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Keys of issues by side and id, as far as they are known."""
+    pairs = list(_pairs([connection.name], list(ids)))
+    return {
+        Side.LEFT: {pair.left: pair.left_key for pair in pairs if pair.left_key},
+        Side.RIGHT: {pair.right: pair.right_key for pair in pairs if pair.right_key},
+    }
+
+
 def _name_of(row: Kept) -> str:
     return row.connection if isinstance(row, AuditEntry) else row.connection.name
 
@@ -139,18 +147,13 @@ def _names(rows: Iterable[Kept]) -> dict[tuple[str, str, str, str], str]:
     connections = {_name_of(row) for row in rows}
     found: dict[tuple[str, str, str, str], str] = {}
     for pair in _pairs(connections, ids):
-        for site, own, other in (
-            (pair["connection__left__name"], "left", "right"),
-            (pair["connection__right__name"], "right", "left"),
-        ):
-            found[pair["connection__name"], site, "own", pair[own]] = pair[f"{own}_key"]
-            found[pair["connection__name"], site, "other", pair[other]] = pair[f"{other}_key"]
+        name, left, right = pair.connection.name, pair.connection.left.name, pair.connection.right.name
+        found[name, left, "own", pair.left] = found[name, right, "other", pair.left] = pair.left_key
+        found[name, right, "own", pair.right] = found[name, left, "other", pair.right] = pair.right_key
     return found
 
 
-def _pairs(connections: Iterable[str], ids: Iterable[str]) -> QuerySet[IssuePair, dict[str, Any]]:
+def _pairs(connections: Iterable[str], ids: Iterable[str]) -> QuerySet[IssuePair]:
     pairs = IssuePair.objects.filter(connection__name__in=connections, connection__kind=Connection.Kind.SYNC)
     wanted = pairs.filter(Q(left__in=ids) | Q(right__in=ids)).order_by()
-    return wanted.values(
-        "connection__name", "connection__left__name", "connection__right__name", "left", "left_key", "right", "right_key"
-    )  # fmt: skip
+    return wanted.select_related("connection__left", "connection__right")
