@@ -43,7 +43,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
 def _starts(connection: Connection) -> dict[str, dict[str, str]]:
     """What the buttons send that begin a run."""
     run = {"connection": connection.name}
-    return {"run": run, "dry_run": run | {"dry_run": "1"}}
+    return {"run": run, "dry_run": run | {"dry_run": "1"}, "full": run | {"full": "1"}}
 
 
 def _sentence(connection: Connection) -> str:

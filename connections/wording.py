@@ -48,6 +48,7 @@ STATES = {
     "not_written": StateWord("minus", "Not written"),
     "unchanged": StateWord("equal", "Unchanged"),
     "skipped": StateWord("minus", "Skipped"),
+    "left_alone": StateWord("minus", "Left alone"),
     "parked": StateWord("hand-stop", "Parked", Tone.WARN),
     "failed": StateWord("x", "Failed", Tone.BAD),
     # How a run stands

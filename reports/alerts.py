@@ -38,6 +38,7 @@ def of(
     found = [
         *_tokens(sites, tokens),
         *(alert for line in lines for alert in _runs(line)),
+        *(alert for line in lines for alert in _deletions(line)),
         *(alert for line in lines for alert in _checks(line)),
         *_open(causes),
         *(alert for line in lines for alert in _people(line)),
@@ -117,6 +118,15 @@ def _runs(line: Line) -> Iterator[Alert]:
     )
 
 
+def _deletions(line: Line) -> Iterator[Alert]:
+    run = line.last
+    if run is None or not run.holds_deletes or run.is_live:
+        return
+    title = f"Run {run.pk} of {line.connection} holds deletions back."
+    text = "More was deleted on one side than goes without a question; nothing was deleted on the other."
+    yield Alert(WARN, "trash", title, text, reverse("worklogs:run", args=[run.pk]), "Decide")
+
+
 def _checks(line: Line) -> Iterator[Alert]:
     check = check_since(line)
     if check is None or check.status == ConnectionCheck.Status.OK:
@@ -146,7 +156,8 @@ def _people(line: Line) -> Iterator[Alert]:
         return
     people = len(line.missing)
     have = "person has" if people == 1 else "people have"
-    title = f"{people:,} {have} no account on {line.connection.right}."
+    where = line.connection.right if line.connection.is_migration else "the other side"
+    title = f"{people:,} {have} no account on {where}."
     text = f"{_some(line.missing)}. What they logged goes by another account, with a line that names them."
     yield Alert(
         WARN, "users", title, text, reverse("worklogs:people", args=[line.connection.name]), "Map people"

@@ -65,16 +65,18 @@ REMEDIES = {
         SETTINGS,
     ),
     "conflict": Remedy(
-        "Entry and copy were both changed since they last agreed, and nothing was overwritten. Look at both, and make "
-        "them say the same; the next run sees that they agree."
+        "Both sides were changed since they last agreed, and nothing was overwritten. The entry's page shows both. Of "
+        "a sync decide there which side is right, of a migration make them say the same; the next run goes by it."
     ),
     "lookalike": Remedy(
-        "An entry that looks the same stands in the target already, so nothing was written twice. If it is another "
-        "one, change either a little, or let the connection create lookalikes.",
+        "An entry that looks the same stands in the target already, so nothing was written twice. Of a sync say "
+        "on the entry's page whether they are one entry or two. Of a migration change either a little if it is another "
+        "one, or let the connection create lookalikes.",
         SETTINGS,
     ),
     "deletes_held": Remedy(
-        "A run was to delete more than it may unasked. Start it with that number allowed."
+        "Entries were deleted on one side, and nothing is deleted on the other before somebody says so: on the page of "
+        "the entry for one, on the page of the run for all of them."
     ),
     "changed_meanwhile": Remedy(
         "The entry changed between plan and write. The next run takes it as it is now."

@@ -11,6 +11,7 @@ from reports import causes, queries
 from reports.causes import Cause, Open
 from reports.queries import UNSHOWN, Wanted
 from worklogs.models import Entry
+from worklogs.reading import scope
 from worklogs.reading.paging import Page, page
 
 PLACES = {
@@ -71,8 +72,10 @@ def shown(wanted: Wanted, after: int | None) -> dict[str, Any]:
     found = causes.grouped(row for row in mine if wanted.covers(row))
     held = _held(mine, connections)
     older = _page(wanted, after) if wanted.code and found else None
+    groups = list(_groups(found, connections, wanted, older))
+    scope.name_issues(entry for group in groups for entry in group.entries)
     return {
-        "groups": list(_groups(found, connections, wanted, older)),
+        "groups": groups,
         "older": older.older if older else None,
         "paged": older is not None,
         "shown": len(older.rows) if older else 0,

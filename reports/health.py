@@ -23,14 +23,14 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What health is told from. `is_carried` is false for a kind of connection that this version does not run.
+    """What health is told from.
 
     `run` is the number of the newest run that was to write (0: none yet) and `state` how it stands, `paused` and
     `queued` included; `planned` the number of a dry run where there was no other. `missing` and `unreachable` come
-    from the last check, where no run ended well since. `failed` and `parked` count what is open.
+    from the last check, where no run ended well since. `failed` and `parked` count what is open; `holds_deletes` says
+    that the run holds deletions back until somebody allows them.
     """
 
-    is_carried: bool = True
     paused: bool = False
     dead_tokens: tuple[str, ...] = ()
     run: int = 0
@@ -45,6 +45,7 @@ class Facts:
     unreachable: bool = False
     failed: int = 0
     parked: int = 0
+    holds_deletes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,6 @@ def of(facts: Facts) -> Verdict:
         if verdict := rule(facts):
             return verdict
     return Verdict(Health.IN_STEP, "Everything is carried, nothing is open")
-
-
-def _to_come(facts: Facts) -> Verdict | None:
-    return None if facts.is_carried else Verdict(Health.IDLE, "This version migrates; it does not sync yet")
 
 
 def _paused(facts: Facts) -> Verdict | None:
@@ -86,7 +83,7 @@ def _under_way(facts: Facts) -> Verdict | None:
     if facts.state == "queued":
         return Verdict(Health.BEHIND, f"{run} waits for a worker")
     if not facts.decided:
-        return Verdict(Health.BEHIND, f"{run} reads the source")
+        return Verdict(Health.BEHIND, f"{run} reads what there is")
     return Verdict(Health.BEHIND, f"{run} is at {percent(facts.decided, facts.fetched)}")
 
 
@@ -126,6 +123,12 @@ def _not_started(facts: Facts) -> Verdict | None:
     return Verdict(Health.IDLE, "A dry run would be a good first step")
 
 
+def _held(facts: Facts) -> Verdict | None:
+    if not facts.holds_deletes:
+        return None
+    return Verdict(Health.NEEDS_ATTENTION, f"Run {facts.run} holds deletions back until somebody allows them")
+
+
 def _open(facts: Facts) -> Verdict | None:
     if not facts.failed and not facts.parked:
         return None
@@ -137,7 +140,6 @@ def _open(facts: Facts) -> Verdict | None:
 
 
 RULES = (
-    _to_come,
     _paused,
     _locked_out,
     _under_way,
@@ -146,5 +148,6 @@ RULES = (
     _left_undone,
     _missing,
     _not_started,
+    _held,
     _open,
 )

@@ -151,7 +151,6 @@ def _row(
     mine = [row for row in open_ if row.connection == line.connection.pk]
     failed, parked = (sum(row.entries for row in mine if row.standing == s) for s in ("failed", "parked"))
     facts = Facts(
-        is_carried=line.connection.is_migration,
         paused=line.connection.paused,
         dead_tokens=tuple(dead[site.pk] for site in line.connection.sites if site.pk in dead),
         planned=line.planned.pk if line.planned else 0,
@@ -173,6 +172,7 @@ def _of_run(run: Run | None, figures: dict[int, run_reading.Figures]) -> dict[st
         "unattended": _is_silent(run),
         "code": run.code,
         "message": run.message,
+        "holds_deletes": run.holds_deletes,
         "decided": found.decided if found else 0,
         "fetched": found.fetched if found else 0,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from connections.models import Connection
-from reports import migration, queries
+from reports import migration, queries, syncing
 from reports.balance import TERMS
 from reports.models import Proof
 from reports.queries import Line
@@ -133,7 +133,7 @@ def gather(connection: Connection, run: Run, *, whole: bool = False) -> Report:
         connection=connection,
         run=run,
         is_newest=is_newest,
-        text=migration.figures_text(run, result),
+        text=_figures_text(run, result),
         standing=migration.standing(result),
         result=result,
         failures=_failures(result["failures"], most),
@@ -149,6 +149,16 @@ def gather(connection: Connection, run: Run, *, whole: bool = False) -> Report:
     )
 
 
+def text_of(run: Run) -> str:
+    """The whole report as text."""
+    return migration.text(run) if run.connection.is_migration else syncing.text(run)
+
+
+def _figures_text(run: Run, result: dict[str, Any]) -> str:
+    told = migration if run.connection.is_migration else syncing
+    return told.figures_text(run, result)
+
+
 def _some(rows: Sequence[Any], most: int, *, of: int = 0) -> Some:
     return Some(rows[:most], of or len(rows))
 
@@ -159,6 +169,9 @@ def _failures(rows: Sequence[Any], most: int) -> Some:
 
 
 def _gone(run: Run, most: int) -> Some:
+    """Of a sync none: what is deleted on one side is deleted on the other, or told as held back."""
+    if not run.connection.is_migration:
+        return Some((), 0)
     rows = not_found(run)
     found = list(rows.defer(*queries.UNSHOWN)[: most + 1])
     return Some(found[:most], rows.count() if len(found) > most else len(found))

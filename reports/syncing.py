@@ -14,11 +14,12 @@ ISSUES_TOLD = 20
 
 def text(run: Run) -> str:
     result = figures.of(run)
-    parts = [_head(run, result), _failures(result), _out_of_scope(run.connection), _state(run)]
+    parts = [figures_text(run, result), _failures(result), _out_of_scope(run.connection), _state(run)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _head(run: Run, result: Json) -> str:
+def figures_text(run: Run, result: Json) -> str:
+    """What was done on either side, in figures."""
     title = f"Sync {run.connection.name}: {run.connection.left.name} and {run.connection.right.name}"
     rows = ("created", "updated", "deleted", "linked", "unchanged", "skipped", "parked", "failed")
     lines = [f"{name.capitalize() + ':':<{WIDTH}}{result[name]:>7,}" for name in rows]

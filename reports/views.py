@@ -81,7 +81,7 @@ def migration_report(request: HttpRequest, name: str) -> HttpResponseBase:
         case "csv":
             return _file(f"report-{name}-run-{run.pk}.csv", iter([migration.as_csv(run)]))
         case "text":
-            return HttpResponse(migration.text(run), content_type="text/plain; charset=utf-8")
+            return HttpResponse(reporting.text_of(run), content_type="text/plain; charset=utf-8")
     whole = "print" in request.GET
     context = {
         "report": reporting.gather(connection, run, whole=whole),
@@ -103,8 +103,8 @@ def _run(connection: Connection, number: str) -> Run | None:
 
 @require_POST
 def prove(request: HttpRequest, name: str) -> HttpResponse:
-    """Reads the target now, entry by entry; nothing is written there."""
-    connection = get_object_or_404(Connection.objects.with_sites(), name=name)
+    """Reads the target now, entry by entry; nothing is written there. A sync has two: its own runs read both."""
+    connection = get_object_or_404(Connection.objects.with_sites(), name=name, kind=Connection.Kind.MIGRATION)
     page = f"{reverse('reports:migration', args=[name])}#hours"
     running = connection.runs.filter(state=Run.State.RUNNING).first()
     if running:

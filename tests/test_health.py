@@ -14,10 +14,9 @@ VERDICTS = [
     # What stops everything
     (Facts(paused=True, dead_tokens=("jca",), **WELL), "paused", "No run begins until it is resumed"),
     (Facts(dead_tokens=("jca", "contoso")), "failing", "No working token for jca and contoso"),
-    (Facts(is_carried=False), "idle", "This version migrates; it does not sync yet"),
     # A run under way
     (Facts(run=7, state="queued"), "behind", "Run 7 waits for a worker"),
-    (Facts(run=7, state="running"), "behind", "Run 7 reads the source"),
+    (Facts(run=7, state="running"), "behind", "Run 7 reads what there is"),
     (Facts(run=7, state="running", decided=63, fetched=100), "behind", "Run 7 is at 63\N{NO-BREAK SPACE}%"),
     (Facts(run=7, state="running", decided=1, fetched=9, failed=3), "behind", "Run 7 is at 11\N{NO-BREAK SPACE}%"),
     (Facts(run=7, state="paused", decided=1, fetched=9), "needs_attention", "Run 7 is paused"),
@@ -56,7 +55,7 @@ def test_every_connection_has_a_health_that_the_badge_knows(facts):
     assert verdict.reason
 
 
-@given(st.builds(Facts, failed=st.integers(0, 9), parked=st.integers(0, 9), is_carried=st.just(True)))
+@given(st.builds(Facts, failed=st.integers(0, 9), parked=st.integers(0, 9)))
 def test_nothing_open_is_ever_called_in_step(facts):
     """In step means that nobody has anything to do."""
     if health.of(facts).health is Health.IN_STEP:

@@ -177,7 +177,7 @@ def test_the_overview_says_how_every_connection_stands(dana, migrated, pace):
     assert "None of three connections is in step." in shown
     assert "Needs attention 2 entries failed, 1 parked" in shown
     assert "Paused No run begins until it is resumed" in shown
-    assert "This version migrates; it does not sync yet" in shown
+    assert "Not started A dry run would be a good first step" in shown
     assert (
         shown.index("contoso-to-jca Migration")
         < shown.index("to-come Sync")
@@ -326,8 +326,7 @@ def test_failures_are_grouped_by_cause_with_what_to_do(dana, migrated):
     response = page(dana, "failures")
     shown = text_of(response)
     assert (
-        "3 entries, 3 h 01 m, stand in no target yet. 3 causes; mending the first two frees 2 of them."
-        in shown
+        "3 entries, 3 h 01 m, are not carried yet. 3 causes; mending the first two frees 2 of them." in shown
     )
     assert "No issue for the work item issue_not_found 1 entry 1 h 30 m" in shown
     assert causes.REMEDIES["no_permission"].text in shown
@@ -380,9 +379,7 @@ def test_failures_are_filtered_by_connection_outcome_and_cause(dana, migrated, p
     assert "Permission missing" in everything
     assert "Period closed" not in text_of(page(dana, "failures", connection="contoso-to-jca"))
     parked = page(dana, "failures", outcome="parked")
-    assert "1 entry, 1 h 30 m, stands in no target yet, as far as the filters go. One cause." in text_of(
-        parked
-    )
+    assert "1 entry, 1 h 30 m, is not carried yet, as far as the filters go. One cause." in text_of(parked)
     assert "?outcome=parked" in parked.content.decode()
     nothing = text_of(page(dana, "failures", connection="to-jcb", outcome="parked"))
     assert "The filters hide 4 open entries" in nothing
@@ -401,7 +398,7 @@ def test_a_page_that_is_none_begins_at_the_top(dana, migrated, after):
 
 
 def test_nothing_open_is_a_good_thing(dana, contoso):
-    assert "Every entry a run has met stands in its target" in text_of(page(dana, "failures"))
+    assert "Every entry a run has met was carried" in text_of(page(dana, "failures"))
 
 
 def test_without_a_connection_failures_lead_to_the_first_steps(dana):

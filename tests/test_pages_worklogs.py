@@ -452,7 +452,6 @@ def test_while_one_runs_no_other_starts_and_dana_is_led_to_it(dana, migration, r
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"kind": "sync"}, "is a sync"),
         ({"options": {"rules": {"include": []}}}, "rules or scripts"),
         ({"paused": True}, "is paused"),
     ],

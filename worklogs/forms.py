@@ -101,6 +101,8 @@ class StartForm(forms.Form):
     connection = forms.ModelChoiceField(Connection.objects.with_sites(), to_field_name="name")
     dry_run = forms.BooleanField(required=False)
     retry = forms.BooleanField(required=False)
+    full = forms.BooleanField(required=False)
+    allow_deletes = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
 
 
 class PairForm(forms.Form):

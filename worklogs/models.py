@@ -532,6 +532,9 @@ class Entry(models.Model):
     tried_at = models.DateTimeField(null=True)
     settled_by = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="settled")
     seen_by = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="seen")
+    # What people call its issues on both sides, once a page has looked that up.
+    work_key = ""
+    issue_name = ""
 
     class Meta:
         ordering = ["id"]
@@ -613,6 +616,9 @@ class AuditEntry(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     exchange = models.JSONField(null=True)
+    # What people call its issues on both sides, once a page has looked that up.
+    work_key = ""
+    issue_name = ""
 
     class Meta:
         ordering = ["-id"]

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from worklogs import webhooks
-from worklogs.pages import entries, people, runs
+from worklogs.pages import entries, people, runs, scope
 
 app_name = "worklogs"
 
@@ -18,6 +18,8 @@ urlpatterns = [
     path("entries/<int:pk>/", entries.one, name="entry"),
     path("entries/log/", entries.log, name="log"),
     path("entries/log/<int:pk>/", entries.act, name="act"),
+    path("issues/<str:name>/", scope.of_connection, name="issues"),
+    path("issues/<str:name>/<int:pk>/look/", scope.look, name="issue_look"),
     path("people/", people.every, name="people_all"),
     path("people/<str:name>/", people.of_connection, name="people"),
     path("people/<str:name>/pair/", people.pair, name="people_pair"),

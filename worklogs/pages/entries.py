@@ -14,7 +14,7 @@ from worklogs import spreadsheet
 from worklogs.forms import EntryFilter
 from worklogs.models import AuditEntry, Entry
 from worklogs.reading import entries as reading
-from worklogs.reading import paging, timeline
+from worklogs.reading import paging, scope, timeline
 from worklogs.reading.entries import Filters
 
 STANDING_COLUMNS = (
@@ -52,13 +52,15 @@ def log(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def _list(
     request: HttpRequest, form: EntryFilter, filters: Filters, rows: QuerySet[Any]
 ) -> dict[str, object]:
+    page = paging.page(rows, paging.key(request.GET.get("after", "")))
+    scope.name_issues(page.rows)
     query = request.GET.copy()
     for name in ("after", "outcome", "format"):
         query.pop(name, None)
     return {
         "form": form,
         "filters": filters,
-        "page": paging.page(rows, paging.key(request.GET.get("after", ""))),
+        "page": page,
         "more": [form[name] for name in MORE],
         "has_more": any(name in form.data and form.data[name] for name in MORE),
         "other_query": query.urlencode(),

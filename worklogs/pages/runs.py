@@ -1,6 +1,7 @@
 """Runs: the list, one run as it goes, and what people may ask of it."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -13,14 +14,14 @@ from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from connections.models import Connection
-from connections.wording import state_word
+from connections.wording import counted, number, state_word
 from worklogs import run as runs
 from worklogs import schedules, tasks
 from worklogs.context import NotReadyError
 from worklogs.forms import RunFilter, StartForm
 from worklogs.models import AuditEntry, Run
 from worklogs.owners import is_elsewhere
-from worklogs.reading import entries, paging
+from worklogs.reading import entries, paging, scope
 from worklogs.reading import runs as reading
 
 # A browser that goes back must not be given a fragment it has kept for the whole page.
@@ -114,14 +115,34 @@ class Option:
     primary: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Deletions that wait for a person; `fields` is what the button sends that allows them, empty where a later run
+    has to be asked."""
+
+    count: int
+    fields: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        return "Allow this deletion" if self.count == 1 else f"Allow these {number(self.count)} deletions"
+
+    @property
+    def question(self) -> str:
+        return f"Delete {counted(self.count, 'entry', 'entries')} on the other side too?"
+
+
 def _progress(run: Run) -> dict[str, object]:
     figures, log = reading.figures_of(run), reading.log(run)
     newest, steps = reading.newest(run), reading.steps(run)
+    scope.name_issues(newest)
     return {
         "run": run,
         "connection": run.connection,
+        "two_ways": not run.connection.is_migration,
         "figures": figures,
-        "counters": _counters(run, figures.counts),
+        "counters": _counters(run, figures),
+        "held": _held(run),
         "took": reading.took(run),
         "options": _options(run, figures),
         "pace": reading.pace(run, figures) if run.standing == "running" else None,
@@ -137,13 +158,32 @@ def _progress(run: Run) -> dict[str, object]:
     }
 
 
-def _counters(run: Run, counts: dict[str, int]) -> list[Counter]:
-    """Nothing deletes yet: what cannot happen is not counted aloud."""
+def _counters(run: Run, figures: reading.Figures) -> list[Counter]:
+    """A migration deletes what a move left behind at most: what does not happen is not counted aloud."""
+    is_sync = not run.connection.is_migration
     newest = reading.is_newest(run)
-    shown = [(name, count) for name, count in counts.items() if count or name != "deleted"]
+    shown = [(name, count) for name, count in figures.counts.items() if count or is_sync or name != "deleted"]
     if run.is_dry:
-        return [Counter(name, count, _plan_of(run, name, count), PLAN.get(name, "")) for name, count in shown]
-    return [Counter(name, count, _rows_of(run, name, count, newest=newest)) for name, count in shown]
+        found = [
+            Counter(name, count, _plan_of(run, name, count), PLAN.get(name, "")) for name, count in shown
+        ]
+    else:
+        found = [Counter(name, count, _rows_of(run, name, count, newest=newest)) for name, count in shown]
+    return [*found, *([_left_alone(run, figures)] if is_sync else [])]
+
+
+def _left_alone(run: Run, figures: reading.Figures) -> Counter:
+    url = reverse("worklogs:issues", args=[run.connection.name]) if figures.left_alone else ""
+    return Counter("left_alone", figures.left_alone, url)
+
+
+def _held(run: Run) -> Held | None:
+    """Only of the newest run a person can say yes to what it has found."""
+    count = reading.held_deletions(run)
+    if not count:
+        return None
+    asks = not run.is_dry and not run.is_live and reading.is_newest(run)
+    return Held(count, {"connection": run.connection.name, "allow_deletes": str(count)} if asks else {})
 
 
 def _plan_of(run: Run, outcome: str, count: int) -> str:
@@ -158,6 +198,11 @@ def _rows_of(run: Run, outcome: str, count: int, *, newest: bool) -> str:
     again; of an earlier one what it did is all that is kept, and of entries found unchanged nothing."""
     if not count:
         return ""
+    if not run.connection.is_migration and newest and outcome in entries.OPEN:
+        name = quote(run.connection.name, safe="")
+        return f"{reverse('worklogs:entries')}?connection={name}&outcome={outcome}"
+    if outcome == "unchanged" and not run.connection.is_migration:
+        return ""
     if outcome in AS_THEY_STAND and newest:
         return f"{reverse('worklogs:entries')}?run={run.pk}&outcome={outcome}"
     return "" if outcome == "unchanged" else f"{reverse('worklogs:log')}?run={run.pk}&outcome={outcome}"
@@ -167,6 +212,8 @@ def _options(run: Run, figures: reading.Figures) -> list[Option]:
     """What may follow a run that has ended."""
     name = run.connection.name
     again = {"connection": name}
+    if not run.connection.is_migration:
+        return _options_of_sync(run, figures, again)
     if run.is_dry:
         plan_again = Option("Plan again", "list-details", {**again, "dry_run": "1"})
         return [plan_again, Option("Start the migration", "player-play", again, primary=True)]
@@ -178,13 +225,26 @@ def _options(run: Run, figures: reading.Figures) -> list[Option]:
     return [Option("Run again", "player-play", again), *([retry] if figures.failed else [])]
 
 
+def _options_of_sync(run: Run, figures: reading.Figures, again: dict[str, str]) -> list[Option]:
+    """A sync always begins anew: its feeds still tell what an earlier one has not settled."""
+    if run.is_dry:
+        plan_again = Option("Plan again", "list-details", {**again, "dry_run": "1"})
+        return [plan_again, Option("Sync now", "refresh", again, primary=True)]
+    if run.state != Run.State.FINISHED:
+        return [Option("Start again", "player-play", again, primary=True)]
+    retry = Option("Try failures again", "rotate-clockwise", {**again, "retry": "1"})
+    return [*([retry] if figures.failed else []), Option("Sync again", "refresh", again, primary=True)]
+
+
 def _doings(request: HttpRequest, run: Run) -> dict[str, object]:
     """What it did last; of a dry run the whole plan, page by page."""
     if not run.is_dry or request.htmx:  # type: ignore[attr-defined]
         return {}
     outcome = request.GET.get("outcome", "")
     rows: QuerySet[AuditEntry] = entries.log(entries.Filters(run=run.pk, outcome=outcome))
-    return {"plan": paging.page(rows, paging.key(request.GET.get("after", "")))}
+    page = paging.page(rows, paging.key(request.GET.get("after", "")))
+    scope.name_issues(page.rows)
+    return {"plan": page}
 
 
 # --- what people ask for
@@ -197,7 +257,7 @@ def start(request: HttpRequest) -> HttpResponse:
         messages.error(request, "There is no such connection. It may have been renamed or removed.")
         return redirect("worklogs:runs")
     connection: Connection = form.cleaned_data["connection"]
-    asked = runs.Asked(dry_run=form.cleaned_data["dry_run"], queued=True, retry=form.cleaned_data["retry"])
+    asked = _asked(form)
     try:
         _refuse_to_wait(connection)
         run = runs.start(connection, asked)
@@ -209,6 +269,17 @@ def start(request: HttpRequest) -> HttpResponse:
         return redirect("connections:detail", connection.name)
     tasks.ring(run.pk)
     return redirect("worklogs:run", run.pk)
+
+
+def _asked(form: StartForm) -> runs.Asked:
+    said = form.cleaned_data
+    return runs.Asked(
+        dry_run=said["dry_run"],
+        queued=True,
+        retry=said["retry"],
+        full=said["full"],
+        allow_deletes=said["allow_deletes"],
+    )
 
 
 def _refuse_to_wait(connection: Connection) -> None:

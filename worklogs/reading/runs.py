@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
+from connections.models import Site
 from connections.wording import span_text
 from worklogs.figures import COUNTED
-from worklogs.models import AuditEntry, Fetched, Run, RunLog, Step
+from worklogs.models import AuditEntry, Fetched, Run, RunLog, Step, TwinTrace
 from worklogs.owners import is_attended
 from worklogs.reading.entries import UNSHOWN_OF_LOG
 
@@ -25,10 +27,15 @@ UNATTENDED = timedelta(seconds=40)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How many entries a run fetched, and what became of them so far."""
+    """How many entries a run fetched, and what became of them so far.
+
+    Of a sync that has ended `failed` and `parked` count all that is open on either side, met in it or not;
+    `left_alone` are entries it met and passed over, counted as neither.
+    """
 
     fetched: int
     counts: dict[str, int]
+    left_alone: int = 0
 
     @property
     def decided(self) -> int:
@@ -137,7 +144,10 @@ def figures_of(run: Run) -> Figures:
 def _kept(run: Run) -> Figures | None:
     if run.is_live or not run.counts:
         return None
-    return Figures(run.counts["fetched"], {name: run.counts.get(name, 0) for name in COUNTED})
+    counts = {name: run.counts.get(name, 0) for name in COUNTED}
+    # The contract's figures add what was passed over to what was skipped; people are told them apart.
+    counts["skipped"] = max(counts["skipped"] - run.passed_over, 0)
+    return Figures(run.counts["fetched"], counts, run.passed_over)
 
 
 def _counted(runs: Sequence[Run]) -> dict[int, Figures]:
@@ -146,8 +156,9 @@ def _counted(runs: Sequence[Run]) -> dict[int, Figures]:
         rows = Fetched.objects.filter(run__in=[run.pk for run in runs]).order_by()
         for run, outcome, count in rows.values_list("run", "outcome").annotate(Count("id")):
             counts[run][outcome] = count
+    passed_over = {run.pk: run.passed_over for run in runs}
     return {
-        run: Figures(sum(found.values()), {name: found.get(name, 0) for name in COUNTED})
+        run: Figures(sum(found.values()), {name: found.get(name, 0) for name in COUNTED}, passed_over[run])
         for run, found in counts.items()
     }
 
@@ -229,6 +240,21 @@ def newest(run: Run) -> list[AuditEntry]:
 
 def being_written(run: Run) -> int:
     return run.audit.filter(outcome=AuditEntry.Outcome.WRITING).count() if run.is_live else 0
+
+
+def held_deletions(run: Run) -> int:
+    """How many deletions a run holds back until somebody allows them: twins of which one is gone, the other not."""
+    if not run.holds_deletes:
+        return 0
+    twins = TwinTrace.objects.filter(connection=run.connection)
+    left, right = (_gone_on(run, site) for site in (run.connection.left, run.connection.right))
+    left_only = twins.filter(left_id__in=left).exclude(right_id__in=right)
+    right_only = twins.filter(right_id__in=right).exclude(left_id__in=left)
+    return left_only.count() + right_only.count()
+
+
+def _gone_on(run: Run, site: Site) -> QuerySet[Any, Any]:
+    return run.fetched.filter(site=site.name, gone=True).order_by().values("entry")
 
 
 def is_newest(run: Run) -> bool:

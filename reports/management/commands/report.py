@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from connections.commanding import ProductCommand
-from reports import balance, migration
+from reports import balance, migration, reporting
 from reports.finding import add_subject, find_run
 from worklogs import figures
 
@@ -25,4 +25,4 @@ class Command(ProductCommand):
             return
         hours = balance.recorded(found.connection)
         data = {**figures.of(found), "balance": hours.as_json()}
-        self.emit(data, migration.text(found))
+        self.emit(data, reporting.text_of(found))
