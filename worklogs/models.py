@@ -180,6 +180,7 @@ class Step(models.Model):
         READ = "read", "Read a part of the source"
         MAP = "map", "Find people and issues"
         CARRY = "carry", "Write one issue's worklogs"
+        HOLD = "hold", "Keep others from an issue"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

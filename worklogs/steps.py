@@ -116,7 +116,7 @@ def also_holding(step: Step, lock: str) -> Iterator[bool]:
     """Holds a second lock while the block runs; False, and nothing held, where another step has it."""
     held = Step(
         run_id=step.run_id,
-        kind=step.kind,
+        kind=Step.Kind.HOLD,
         key=f"{lock} for {step.pk}",
         lock=lock,
         state=Step.State.CLAIMED,
@@ -140,9 +140,13 @@ def extend_leases(owner: str) -> None:
 
 
 def take_over_from_the_dead() -> int:
-    """Frees every step whose owner is dead, of whichever run, and returns how many."""
+    """Frees every step whose owner is dead, of whichever run, and returns how many. What it only held is let go."""
     freed = 0
     for step in Step.objects.filter(state=Step.State.CLAIMED):
-        if not is_alive(step.owner, step.lease_until):
+        if is_alive(step.owner, step.lease_until):
+            continue
+        if step.kind == Step.Kind.HOLD:
+            _mine(step).delete()
+        else:
             freed += _mine(step).update(state=Step.State.WAITING, owner="", lease_until=None)
     return freed
