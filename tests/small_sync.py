@@ -242,9 +242,11 @@ class Engine:
 
     def _updated(self, intent):
         row = self.vendors[other(intent.source)].rows.get(intent.wanted.entry)
-        policy = self.sync.policy(intent.source)
-        happened = row and plan.is_updated(intent.wanted, row, intent.before.digest, policy)
-        return row if happened else None
+        if row is None:
+            return None
+        sent = plan.as_stored(intent.wanted, row, self.sync.policy(intent.source))
+        kind = self.vendors[other(intent.source)].kind
+        return row if merge.has_arrived(sent, intent.before, row, kind) else None
 
     def _as_it_was_stored(self, intent, row):
         """Somebody may have edited it since: agreed is what was sent, with what the vendor makes of it."""

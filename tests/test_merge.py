@@ -686,3 +686,19 @@ def test_what_the_other_side_cannot_hold_is_never_unsettled():
 
 def test_carried_attributes_are_in_the_targets_keys():
     assert carried(((TASK[LEFT], "Repair"), ("_Left_", "1")), LEFT) == ((TASK[RIGHT], "Repair"),)
+
+
+@pytest.mark.parametrize(
+    ("now", "arrived"),
+    [
+        ({}, False),
+        ({"seconds": 7200}, True),
+        ({"seconds": 7200, "work": "R2"}, True),
+        ({"work": "R2"}, False),
+    ],
+)
+def test_an_update_of_unknown_outcome_is_known_by_what_it_changed(now, arrived):
+    """Somebody may have edited another field since."""
+    before = Pair(TEMPOS).right
+    sent = before.with_(seconds=7200)
+    assert merge.has_arrived(sent, before, before.with_(**now), TEMPO) is arrived

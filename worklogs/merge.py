@@ -155,6 +155,15 @@ def merge(present: Present, twin: Twin, now: Worklog, lane: Lane, verdict: Side 
     )
 
 
+def has_arrived(sent: Worklog, before: Worklog, now: Worklog, kind: Target) -> bool:
+    """Whether an update of unknown outcome did happen to what stood as `before`, whatever somebody edited since: it
+    was stored whole or not at all, so one field that stands as it was sent tells."""
+    wanted, then, standing = facts(sent, kind), facts(before, kind), facts(now, kind)
+    return any(
+        wanted.get(name) == standing.get(name) for name in changed(then, wanted) & changed(then, standing)
+    )
+
+
 def holdable(names: frozenset[str], lane: Lane) -> frozenset[str]:
     """What one side cannot hold stays as it is on the other: a change of it is no edit of the entry."""
     if lane.source_kind is lane.target_kind is Target.TEMPO:
