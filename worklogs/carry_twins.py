@@ -26,9 +26,9 @@ from worklogs import (
     steps,
     write,
 )
-from worklogs.carry import BULK, ENTRIES_A_COMMIT, ENTRYS_OWN, PLANS_A_COMMIT, Carriage
+from worklogs.carry import BULK, ENTRIES_A_COMMIT, ENTRYS_OWN, PLANS_A_COMMIT, SOON, Carriage
 from worklogs.context import InterruptedRunError
-from worklogs.lanes import LaneContext, id_on, twin_of
+from worklogs.lanes import LaneContext, agreed_on, id_on, twin_of
 from worklogs.ledger import Agreed, Result
 from worklogs.merge import Agreement
 from worklogs.models import AuditEntry, Entry, Fetched, Leftover, Step, TwinTrace, Verdict
@@ -53,6 +53,13 @@ def carry(context: LaneContext, step: Step) -> float | None:
     return carriage.carry()
 
 
+class BusyIssueError(SiteError):
+    """A move would write to an issue that somebody else is writing to: nothing was sent."""
+
+    def __init__(self, issue: str) -> None:
+        super().__init__("", FaultKind.PASSING, "site_unavailable", f"Issue {issue} is being written to.")
+
+
 class TwinCarriage(Carriage):
     """One lane's way through an issue."""
 
@@ -68,9 +75,12 @@ class TwinCarriage(Carriage):
     def carry(self) -> float | None:
         self._remove_moved()
         self._recover()
-        self._carry_pending()
-        if self._joined:
+        try:
             self._carry_pending()
+            if self._joined:
+                self._carry_pending()
+        except BusyIssueError:
+            return SOON
         return self._seconds_to_wait()
 
     def rehearse(self) -> None:
@@ -338,7 +348,7 @@ class TwinCarriage(Carriage):
         lock = f"{self.context.jira_site}:{before.work}"
         with steps.also_holding(self.step, lock) as held, self._in_turn():
             if not held:
-                raise _busy(self.context.side.name, before.work)
+                raise BusyIssueError(before.work)
             exchange = write.move(side, before, self.issue, self.context.manner)
         there = before.with_(work=self.issue.id)
         if merge.changed(merge.facts(there, side.target), merge.facts(mapped.copy, side.target)):
@@ -449,23 +459,37 @@ class TwinCarriage(Carriage):
     def _recover(self) -> None:
         """New copies are looked for as in any run. Whether an update or a deletion has happened shows by itself: it
         is planned again from what stands there now."""
-        others = recover.unsettled(self.context).filter(issue=self.issue.id)
-        others = others.exclude(action=AuditEntry.Action.CREATE)
-        if others.exists():
-            now = {row.entry for row in self.context.side.by_id({intent.twin for intent in others})}
-            recover.close_by_standing(list(others), now)
+        unsettled = recover.unsettled(self.context).filter(issue=self.issue.id)
+        others = list(unsettled.exclude(action=AuditEntry.Action.CREATE))
+        rows = self.context.side.by_id({intent.twin for intent in others}) if others else []
+        now = {row.entry: row for row in rows}
+        traces = self.context.traces_of([intent.entry for intent in others])
+        for intent in others:
+            trace = traces.get(intent.entry)
+            recover.close(intent, self._has_arrived(intent, trace, now.get(intent.twin)))
         super()._recover()
+
+    def _has_arrived(self, intent: AuditEntry, trace: TwinTrace | None, now: Worklog | None) -> bool:
+        if intent.action == AuditEntry.Action.DELETE or now is None or trace is None:
+            return now is None and intent.action == AuditEntry.Action.DELETE
+        sent = plan.as_stored(intent.intended, now, self.context.policy)
+        before = agreed_on(trace, self.context.target_side)
+        return merge.has_arrived(sent, before, now, self.context.side.target)
 
     def _settle_found(self, results: Sequence[Result]) -> None:
         self._traces = self.context.traces_of([result.source.entry for result in results])
         self._settle([self._recovered(result) for result in results])
 
     def _recovered(self, result: Result) -> Result:
+        """Both agree on what was sent: what somebody has changed of it since is an edit."""
         if result.stored is None:
             return result
         trace = self._traces.get(result.source.entry)
         is_copy = trace is None or trace.origin == self.context.source_side
-        agreed = Agreed(Agreement(result.source, result.stored), trace, is_copy)
+        sent = result.intent.intended if result.intent else result.stored
+        copy = plan.as_stored(sent, result.stored, self.context.policy)
+        copy = copy.with_(entry=result.stored.entry, updated=result.stored.updated)
+        agreed = Agreed(Agreement(result.source, copy), trace, is_copy)
         return replace(result, twins=agreed, outcome=Fetched.Outcome.CREATED)
 
     # --- copies left behind by a move
@@ -481,12 +505,6 @@ class TwinCarriage(Carriage):
         self._found[source.entry] = Found(source, Mapped(source, source))
         result = self._refused(Mapped(source, source), AuditEntry.Action.DELETE, why)
         self._settle([replace(result, before=Worklog.from_json(left.values))])
-
-
-def _busy(site: str, issue: str) -> SiteError:
-    return SiteError(
-        site, FaultKind.PASSING, "site_unavailable", f"Issue {issue} is being written to; the move waits."
-    )
 
 
 def _named(stored: Person, known: Person) -> Person:

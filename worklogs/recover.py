@@ -6,7 +6,7 @@ went out, because the target may commit late.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +23,6 @@ from worklogs.worklog import Worklog
 LOOK_AGAIN = timedelta(seconds=30)
 # So many requests for one entry that led to nothing are enough for one run.
 TRIES = 5
-LOOKED = "Nobody knows whether it arrived: the entry was compared again with what stands there now."
 FOUND = "The outcome was unknown; it was looked for and found on the target."
 
 
@@ -120,17 +119,15 @@ def _give_up_if_it_is_time(intent: AuditEntry, looked_at: datetime) -> None:
     )
 
 
-def close_by_standing(intents: Sequence[AuditEntry], standing: Collection[str]) -> None:
-    """Settles updates and deletions of unknown outcome by what stands: a sync plans the entry again in any case."""
-    for intent in intents:
-        is_there = intent.twin in standing
-        done = is_there == (intent.action == AuditEntry.Action.UPDATE)
-        AuditEntry.objects.filter(pk=intent.pk, outcome=AuditEntry.Outcome.WRITING).update(
-            outcome=AuditEntry.Outcome.NOT_WRITTEN,
-            settled_at=timezone.now(),
-            code="unknown_outcome",
-            reason=LOOKED if done else "Looked for and not found: it had not been carried out.",
-        )
+def close(intent: AuditEntry, arrived: bool) -> None:
+    """Settles an update or deletion of unknown outcome by what a look has shown; a sync compares the entry anew."""
+    outcome = AuditEntry.Outcome.WRITTEN if arrived else AuditEntry.Outcome.NOT_WRITTEN
+    AuditEntry.objects.filter(pk=intent.pk, outcome=AuditEntry.Outcome.WRITING).update(
+        outcome=outcome,
+        settled_at=timezone.now(),
+        code="unknown_outcome",
+        reason=FOUND if arrived else "Looked for and not found: it had not been carried out.",
+    )
 
 
 def give_up(intents: Sequence[AuditEntry]) -> None:
