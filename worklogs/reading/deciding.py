@@ -7,9 +7,11 @@ from typing import Any
 
 from django.db.models import Q
 
+from connections.models import Connection
 from connections.options import Side
 from worklogs.models import Entry, Fetched, Run, Verdict
 from worklogs.reading import timeline
+from worklogs.reading.scope import names_on
 from worklogs.reading.timeline import Life, Places, Values
 
 RUNS_LOOKED_AT = 20
@@ -98,7 +100,7 @@ def of_life(life: Life) -> Decision | None:
     if entry is None or not choices:
         return None
     met = _met(entry, life)
-    versions = _versions(life, met)
+    versions = _versions(entry.connection, life, met)
     return Decision(
         question=QUESTIONS[entry.code],
         options=[_option(choice, life, versions) for choice in choices],
@@ -128,7 +130,7 @@ def _lookalike(entry: Entry) -> str:
     return named[1] if named else ""
 
 
-def _versions(life: Life, met: Mapping[str, Fetched]) -> Versions:
+def _versions(connection: Connection, life: Life, met: Mapping[str, Fetched]) -> Versions:
     trace = life.trace
     agreed = {
         "left": Values.read(trace.left_agreed) if trace else None,
@@ -137,7 +139,7 @@ def _versions(life: Life, met: Mapping[str, Fetched]) -> Versions:
     now = {face.side: _now(face.values, met.get(face.side)) for face in life.faces}
     gone = tuple(face.site for face in life.faces if face.side in met and met[face.side].gone)
     unseen = tuple(face.site for face in life.faces if face.side not in met and now[face.side])
-    places = _places(life, now)
+    places = _places(connection, now)
     return Versions(_lines(life, agreed, now, places), bool(trace), gone, unseen)
 
 
@@ -147,10 +149,9 @@ def _now(known: Values | None, met: Fetched | None) -> Values | None:
     return None if met.gone else Values.read(met.values)
 
 
-def _places(life: Life, now: Mapping[str, Values | None]) -> Places:
-    assert life.connection
-    names = timeline.names_on(life.connection, {values.work for values in now.values() if values})
-    return timeline.places_of(life.connection, names)
+def _places(connection: Connection, now: Mapping[str, Values | None]) -> Places:
+    names = names_on(connection, {values.work for values in now.values() if values})
+    return timeline.places_of(connection, names)
 
 
 def _lines(

@@ -199,7 +199,7 @@ def shown(values: Values, place: Place) -> dict[str, str]:
 
 
 def differing(before: Values, after: Values, place: Place) -> list[str]:
-    """The names of the fields that are not the same. A person is whoever has the account: of some only that is known."""
+    """The names of the fields that are not the same. Of some people only the account is known."""
     old, new = shown(before, place), shown(after, place)
     same = {"Person"} if before.account and before.account == after.account else set()
     if before.when and after.when and before.when.worked == after.when.worked:
