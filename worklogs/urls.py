@@ -16,6 +16,7 @@ urlpatterns = [
     path("runs/<int:pk>/resume/", runs.resume, name="run_resume"),
     path("entries/", entries.standing, name="entries"),
     path("entries/<int:pk>/", entries.one, name="entry"),
+    path("entries/<int:pk>/decide/", entries.decide, name="entry_decide"),
     path("entries/log/", entries.log, name="log"),
     path("entries/log/<int:pk>/", entries.act, name="act"),
     path("issues/<str:name>/", scope.of_connection, name="issues"),

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from worklogs import spreadsheet
 from worklogs.forms import EntryFilter
-from worklogs.models import AuditEntry, Entry
+from worklogs.models import AuditEntry, Entry, Verdict
+from worklogs.reading import deciding, paging, scope, timeline
 from worklogs.reading import entries as reading
-from worklogs.reading import paging, scope, timeline
 from worklogs.reading.entries import Filters
 
 STANDING_COLUMNS = (
@@ -102,16 +103,46 @@ def _iso(when: Any) -> str | None:
 def one(request: HttpRequest, pk: int) -> HttpResponse:
     entry = get_object_or_404(Entry.objects.select_related(*timeline.SITES, "seen_by"), pk=pk)
     after = paging.key(request.GET.get("after", ""))
-    return render(request, "worklogs/entry.html", {"life": timeline.of_entry(entry, after)})
+    life = timeline.of_entry(entry, after)
+    context = {
+        "life": life,
+        "decision": deciding.of_life(life),
+        "run": {"connection": entry.connection.name},
+        "take_back": {"choice": ""},
+    }
+    return render(request, "worklogs/entry.html", context)
+
+
+@require_POST
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keeps what a person decides about a parked entry, for the next run to go by; an empty choice takes it back."""
+    entry = get_object_or_404(Entry.objects.select_related("connection"), pk=pk)
+    choice = request.POST.get("choice", "")
+    if not choice:
+        deciding.verdicts(entry).delete()
+        messages.success(request, "Taken back: it waits for a decision again.")
+    elif choice in deciding.may_be(entry):
+        Verdict.objects.update_or_create(
+            connection=entry.connection,
+            site=entry.site,
+            entry=entry.entry,
+            defaults={"choice": choice, "by": request.user.get_username()},
+        )
+        messages.success(request, f"{Verdict.Choice(choice).label}: the next run goes by it.")
+    else:
+        messages.error(
+            request, "Nothing of this kind is to be decided about it any more; look at how it stands."
+        )
+    return redirect("worklogs:entry", pk)
 
 
 @require_GET
 def act(request: HttpRequest, pk: int) -> HttpResponse:
     """One row of the audit log, within the life of its entry. Rows outlive entries, and plans have none yet."""
     row = get_object_or_404(AuditEntry.objects.defer("source", "before", "after", "exchange"), pk=pk)
-    entry = Entry.objects.filter(connection__name=row.connection, site=row.site, entry=row.entry).first()
+    entry = timeline.entry_with(row)
     if entry:
-        after = timeline.page_with(row)
+        after = timeline.page_with(entry, row)
         page = f"?after={after}" if after else ""
         return redirect(f"{reverse('worklogs:entry', args=[entry.pk])}{page}#row-{pk}")
     life = timeline.of_audit(row, paging.key(request.GET.get("after", "")))

@@ -8,15 +8,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connections.models import Connection, Site
+from connections.options import Side
 from connections.wording import day_text, duration_text, short_day_text, wall_clock_text
 from worklogs.clock import Note
 from worklogs.models import AuditEntry, Entry, Run, TwinTrace
 from worklogs.reading.gone import gone as not_found
 from worklogs.reading.gone import newest_finished
+from worklogs.reading.scope import names_on
 
 type Json = Mapping[str, Any]
 
@@ -39,6 +41,10 @@ class When:
     instant: datetime | None
     end: time
     note: str = ""
+
+    @property
+    def worked(self) -> tuple[date, time]:
+        return self.day, self.start
 
     @property
     def yours(self) -> str:
@@ -124,6 +130,39 @@ def _instant(spelled: Any) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+# --- where it happened
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A site of the connection: which side it is, whose product, and what it calls the pieces of work there; `names`
+    are those that people know better by another name than the site's own id."""
+
+    side: str
+    vendor: str
+    work: str
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+SOURCE, TARGET = Place("left", "the source", "Work item"), Place("right", "the target", "Issue id")
+type Places = Mapping[str, Place]
+
+
+def places_of(connection: Connection, names: Mapping[str, Mapping[str, str]] | None = None) -> Places:
+    """Both sites by name; of a sync with the issues' keys by side and id."""
+    left, right = connection.left, connection.right
+    vendors = [VENDORS.get(Site.Kind(site.kind), "") for site in (left, right)]
+    if connection.is_migration:
+        found = (Place("left", vendors[0], "Work item"), Place("right", vendors[1], "Issue id"))
+    else:
+        known = names or {}
+        found = (
+            Place("left", vendors[0], "Issue", known.get("left", {})),
+            Place("right", vendors[1], "Issue", known.get("right", {})),
+        )
+    return {left.name: found[0], right.name: found[1]}
+
+
 # --- what changed
 
 
@@ -144,13 +183,13 @@ class Change:
     is_text: bool = False
 
 
-def shown(values: Values, work: str) -> dict[str, str]:
-    """Each field as people read it; `work` says what the side calls the piece of work."""
+def shown(values: Values, place: Place) -> dict[str, str]:
+    """Each field as people read it."""
     when = values.when
     worked = f"{day_text(when.day)}, {wall_clock_text(when.start)} {when.zone}".strip() if when else ""
     return {
         "Person": values.who,
-        work: values.work,
+        place.work: place.names.get(values.work, values.work),
         "Worked": worked,
         "Time": "" if values.seconds is None else duration_text(values.seconds),
         "Billable": "" if values.billable is None else duration_text(values.billable),
@@ -159,29 +198,37 @@ def shown(values: Values, work: str) -> dict[str, str]:
     }
 
 
-def changes(before: Values | None, after: Values, work: str) -> list[Change]:
+def differing(before: Values, after: Values, place: Place) -> list[str]:
+    """The names of the fields that are not the same. Of some people only the account is known."""
+    old, new = shown(before, place), shown(after, place)
+    same = {"Person"} if before.account and before.account == after.account else set()
+    if before.when and after.when and before.when.worked == after.when.worked:
+        same.add("Worked")
+    return [name for name in new if new[name] != old[name] and name not in same]
+
+
+def changes(before: Values | None, after: Values, place: Place) -> list[Change]:
     """What is different, field by field; without a before everything there is."""
-    new = shown(after, work)
+    new = shown(after, place)
     if before is None:
         return [Change(name, (Piece("", value),), name == "Text") for name, value in new.items() if value]
-    old = shown(before, work)
+    old = shown(before, place)
     return [
-        Change(name, _compared(name, old[name], value), name == "Text")
-        for name, value in new.items()
-        if value != old[name]
+        Change(name, _compared(name, old[name], new[name]), name == "Text")
+        for name in differing(before, after, place)
     ]
 
 
-def gone(before: Values | None, work: str) -> list[Change]:
+def gone(before: Values | None, place: Place) -> list[Change]:
     """What was there before it was deleted."""
-    old = shown(before, work) if before else {}
+    old = shown(before, place) if before else {}
     return [Change(name, (Piece("del", value),), name == "Text") for name, value in old.items() if value]
 
 
-def unchanged(before: Values, after: Values, work: str) -> list[str]:
+def unchanged(before: Values, after: Values, place: Place) -> list[str]:
     """The names of the fields that stayed as they were, for one line."""
-    old, new = shown(before, work), shown(after, work)
-    return [name.lower() for name, value in new.items() if value and value == old[name]]
+    changed = differing(before, after, place)
+    return [name.lower() for name, value in shown(after, place).items() if value and name not in changed]
 
 
 def _compared(name: str, old: str, new: str) -> tuple[Piece, ...]:
@@ -268,6 +315,7 @@ NODES = {
     "planned": ("list-details", ""),
 }
 MAKING = ("created", "linked")
+WROTE = ("created", "updated", "linked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,52 +332,73 @@ class Acts:
         return self.rows[-1].pk if self.earlier else None
 
 
-def events(acts: Acts, source: str) -> list[Event]:
-    """The newest first. `source` is that vendor's name."""
+def events(acts: Acts, places: Places) -> list[Event]:
+    """The newest first. What people did is seen by its effect: a worklog that is not as Twinlog last knew it."""
     found: list[Event] = []
     before = acts.earlier
-    known = Values.read(before.source) if before else None
+    known = _known_after(before, {}) if before else {}
     has_copy = bool(before and (before.twin or before.became in MAKING))
     for row in reversed(acts.rows):
-        values = Values.read(row.source)
-        if values and (known is None or changes(known, values, "Work item")):
-            found.append(_edit(known, values, source, single=not has_copy))
-            known = values
+        source, target = places.get(row.site, SOURCE), places.get(row.target_site, TARGET)
+        found += _done_by_people(row, known.get(row.site), source, single=not has_copy)
         single = not has_copy and row.became not in MAKING
-        found.append(_act(row, single=single))
+        found.append(_act(row, source, target, single=single))
         has_copy = has_copy or row.became in MAKING
+        known = _known_after(row, known)
     return found[::-1]
 
 
-def _edit(before: Values | None, now: Values, source: str, *, single: bool) -> Event:
-    """What people did at the source: seen by its effect, dated by the source where it says when."""
+def _known_after(row: AuditEntry, known: Mapping[str, Values]) -> dict[str, Values]:
+    """Both worklogs by site, as they were once this was done."""
+    source, copy = Values.read(row.source), Values.read(row.after)
+    now = {**known, **({row.site: source} if source else {})}
+    return {**now, row.target_site: copy} if copy and row.became in WROTE else now
+
+
+def _done_by_people(row: AuditEntry, known: Values | None, place: Place, *, single: bool) -> list[Event]:
+    values = Values.read(row.source)
+    # A deletion that names a worklog of its own took away what a move had left behind.
+    if row.became == "deleted" and not row.twin:
+        return [Event(place.side, None, "trash", title=f"deleted in {place.vendor}", single=single)]
+    if values and (known is None or differing(known, values, place)):
+        return [_edit(known, values, place, single=single)]
+    return []
+
+
+def _edit(before: Values | None, now: Values, place: Place, *, single: bool) -> Event:
+    """What people did on a side, dated by it where it says when."""
     return Event(
-        side="left",
+        side=place.side,
         at=now.updated,
         icon="pencil" if before else "plus",
-        title=f"changed in {source}" if before else f"logged it in {source}",
+        title=f"changed in {place.vendor}" if before else f"logged it in {place.vendor}",
         author="" if before else now.who,
-        changes=changes(before, now, "Work item"),
-        kept=unchanged(before, now, "Work item") if before else [],
+        changes=changes(before, now, place),
+        kept=unchanged(before, now, place) if before else [],
         single=single,
     )
 
 
-def _act(row: AuditEntry, *, single: bool) -> Event:
+def _act(row: AuditEntry, source: Place, target: Place, *, single: bool) -> Event:
     before, after = Values.read(row.before), Values.read(row.after)
-    lost = gone(before, "Issue id") if row.became == "deleted" else []
-    icon, tone = NODES.get(row.became, ("minus", ""))
+    lost = gone(before, target) if row.became == "deleted" else []
+    icon, tone = _node(row, source)
     return Event(
-        side="right",
+        side=target.side,
         at=row.when,
         icon=icon,
         tone=tone,
         row=row,
-        changes=changes(before, after, "Issue id") if after else lost,
-        kept=unchanged(before, after, "Issue id") if before and after else [],
+        changes=changes(before, after, target) if after else lost,
+        kept=unchanged(before, after, target) if before and after else [],
         wire=Wire.read(row.exchange),
         single=single,
     )
+
+
+def _node(row: AuditEntry, source: Place) -> tuple[str, str]:
+    icon, tone = NODES.get(row.became, ("minus", ""))
+    return ("arrow-left" if icon == "arrow-right" and source.side == "right" else icon), tone
 
 
 # --- links to the vendors' own pages
@@ -365,25 +434,59 @@ def copy_link(target: Site | None, issue: str, worklog: str) -> Link | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Face:
+    """One side of an entry: its worklog there (`id` "" for none), `work` as people call it, the `values` as far as
+    they are known, and the vendor's own page. `word` is what the connection calls the side."""
+
+    side: str
+    site: str
+    word: str
+    id: str = ""
+    work: str = ""
+    values: Values | None = None
+    link: Link | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
-    """Everything the page of one entry shows. `entry` is None where only its audit is left, or only a plan."""
+    """Everything the page of one entry shows. `entry` is None where only its audit is left, or only a plan; it
+    `began` on the left, of a sync maybe on the right."""
 
     entry: Entry | None
     connection: Connection | None
     name: str
     id: str
-    source_site: str
-    target_site: str
-    source: Values | None
-    copy: Values | None
+    left: Face
+    right: Face
+    began: str
     trace: TwinTrace | None
-    issue_key: str
     events: list[Event]
     acts: int
     older: int | None
-    gone_since: Run | None
-    work_item: Link | None
-    issue: Link | None
+    gone_since: Run | None = None
+
+    @property
+    def is_sync(self) -> bool:
+        return self.connection is not None and not self.connection.is_migration
+
+    @property
+    def faces(self) -> tuple[Face, Face]:
+        return self.left, self.right
+
+    @property
+    def source(self) -> Values | None:
+        """The worklog as it is where it began."""
+        return (self.left if self.began == "left" else self.right).values
+
+    @property
+    def other(self) -> Face:
+        """The side that it is carried to."""
+        return self.right if self.began == "left" else self.left
+
+    @property
+    def work(self) -> str:
+        """The piece of work by the name that most people know: of a migration the issue's."""
+        return self.left.work if self.is_sync and self.began == "left" else self.right.work
 
     @property
     def last(self) -> AuditEntry | None:
@@ -396,59 +499,153 @@ class Life:
 
     @property
     def versions(self) -> int:
-        """How many versions of it the source has had, as far as runs have seen."""
+        """How many versions of it people have made, as far as runs have seen."""
         return sum(event.row is None for event in self.events)
 
 
 def of_entry(entry: Entry, after: int | None) -> Life:
     """With its newest acts, or those older than the number `after`."""
+    return _of_migration(entry, after) if entry.connection.is_migration else _of_sync(entry, after)
+
+
+def _of_migration(entry: Entry, after: int | None) -> Life:
     connection = entry.connection
-    acts = _acts(_rows(connection.name, entry.site, entry.entry), after)
+    acts = _acts(_rows(connection.name, {entry.site: {entry.entry}}), after)
     trace = TwinTrace.objects.filter(connection=connection, left_id=entry.entry).first()
     key = entry.issue_key or next((row.issue_key for row in acts.rows if row.issue_key), "")
+    copy = trace.right_id if trace else ""
+    link = work_item_link(connection.left, entry.work)
     return Life(
         entry=entry,
         connection=connection,
         name=connection.name,
         id=entry.entry,
-        source_site=entry.site,
-        target_site=trace.right_site if trace else connection.right.name,
-        source=Values.read(entry.values),
-        copy=Values.read(trace.agreed) if trace else None,
+        left=Face("left", entry.site, "Source", entry.entry, entry.work, Values.read(entry.values), link),
+        right=Face(
+            "right",
+            trace.right_site if trace else connection.right.name,
+            "Target",
+            copy,
+            key,
+            Values.read(trace.agreed) if trace else None,
+            copy_link(connection.right, key, copy),
+        ),
+        began="left",
         trace=trace,
-        issue_key=key,
-        events=_told(acts, entry, connection.left, is_newest=after is None),
+        events=_told(acts, entry, places_of(connection), is_newest=after is None),
         acts=acts.all,
         older=acts.older,
         gone_since=_gone_since(entry),
-        work_item=work_item_link(connection.left, entry.work),
-        issue=copy_link(connection.right, key, trace.right_id if trace else ""),
     )
+
+
+def _of_sync(entry: Entry, after: int | None) -> Life:
+    connection = entry.connection
+    side = side_of(connection, entry.site)
+    trace = trace_of(connection, side, entry.entry)
+    acts = _acts(_rows(connection.name, _worklogs(entry, side, trace)), after)
+    names = names_on(connection, _issues(entry, trace, acts))
+    left, right = (_face(entry, which, side, trace, names) for which in Side)
+    return Life(
+        entry=entry,
+        connection=connection,
+        name=connection.name,
+        id=entry.entry,
+        left=left,
+        right=right,
+        began=trace.origin if trace else str(side),
+        trace=trace,
+        events=_told(acts, entry, places_of(connection, names), is_newest=after is None),
+        acts=acts.all,
+        older=acts.older,
+    )
+
+
+def side_of(connection: Connection, site: str) -> Side:
+    return Side.RIGHT if site == connection.right.name else Side.LEFT
+
+
+def trace_of(connection: Connection, side: Side, worklog: str) -> TwinTrace | None:
+    return TwinTrace.objects.filter(connection=connection, **{f"{side}_id": worklog}).first()
+
+
+def _opposite(side: Side) -> Side:
+    return Side.LEFT if side is Side.RIGHT else Side.RIGHT
+
+
+def _worklogs(entry: Entry, side: Side, trace: TwinTrace | None) -> dict[str, set[str]]:
+    """By site every worklog that the entry is or was: a copy that moves to another issue becomes another worklog."""
+    connection = entry.connection
+    rows = AuditEntry.objects.filter(entry=entry.entry, connection=connection.name, site=entry.site)
+    copies = set(rows.exclude(twin="").order_by().values_list("twin", flat=True).distinct())
+    if trace:
+        copies.add(trace.right_id if side is Side.LEFT else trace.left_id)
+    other = connection.right if side is Side.LEFT else connection.left
+    return {entry.site: {entry.entry}, other.name: copies}
+
+
+def _issues(entry: Entry, trace: TwinTrace | None, acts: Acts) -> set[str]:
+    kept = [value for row in acts.rows for value in (row.source, row.before, row.after) if value]
+    ids = {str(value.get("work") or "") for value in kept} | {entry.work, entry.issue}
+    return (ids | {trace.left_issue, trace.right_issue} if trace else ids) - {""}
+
+
+def _face(
+    entry: Entry, which: Side, own: Side, trace: TwinTrace | None, names: Mapping[str, Mapping[str, str]]
+) -> Face:
+    """The entry's own side as it was last met, the other one as both last agreed."""
+    site = entry.connection.left if which is Side.LEFT else entry.connection.right
+    if which is own:
+        worklog, issue, values = entry.entry, entry.work, entry.values
+    elif trace is None:
+        worklog, issue, values = "", entry.issue, None
+    elif which is Side.LEFT:
+        worklog, issue, values = trace.left_id, trace.left_issue, trace.left_agreed
+    else:
+        worklog, issue, values = trace.right_id, trace.right_issue, trace.agreed
+    key = names[which].get(issue, "") or (entry.issue_key if which is not own else "")
+    link = copy_link(site, key, worklog)
+    return Face(which, site.name, which.capitalize(), worklog, key or issue, Values.read(values), link)
 
 
 def of_audit(row: AuditEntry, after: int | None) -> Life:
     """Where no entry is kept: its rows alone tell."""
     connection = Connection.objects.filter(name=row.connection).select_related(*_of(SITES)).first()
-    acts = _acts(_rows(row.connection, row.site, row.entry), after)
-    left = connection.left if connection else None
+    acts = _acts(_rows(row.connection, {row.site: {row.entry}}), after)
     last = acts.rows[0] if acts.rows else row
+    is_sync = connection is not None and not connection.is_migration
+    names = names_on(connection, {last.work, last.issue}) if connection and is_sync else {}
+    places = places_of(connection, names) if connection else {row.site: SOURCE, row.target_site: TARGET}
+    source, target = _faces_of_audit(last, connection, places)
+    left, right = (target, source) if source.side == "right" else (source, target)
     return Life(
         entry=None,
         connection=connection,
         name=row.connection,
         id=row.entry,
-        source_site=row.site,
-        target_site=row.target_site,
-        source=Values.read(last.source),
-        copy=None,
+        left=left,
+        right=right,
+        began=source.side,
         trace=None,
-        issue_key=last.issue_key,
-        events=events(acts, VENDORS.get(Site.Kind(left.kind), "") if left else "the source"),
+        events=events(acts, places),
         acts=acts.all,
         older=acts.older,
-        gone_since=None,
-        work_item=work_item_link(left, last.work),
-        issue=copy_link(connection.right if connection else None, last.issue_key, ""),
+    )
+
+
+def _faces_of_audit(last: AuditEntry, connection: Connection | None, places: Places) -> tuple[Face, Face]:
+    """The side it came from and the one it went, or was to go, to."""
+    from_, to = places.get(last.site, SOURCE), places.get(last.target_site, TARGET)
+    sites = {"left": connection.left, "right": connection.right} if connection else {}
+    is_sync = connection is not None and not connection.is_migration
+    work, key = from_.names.get(last.work, last.work), to.names.get(last.issue, "") or last.issue_key
+    own = (
+        copy_link(sites.get(from_.side), work, "") if is_sync else work_item_link(sites.get(from_.side), work)
+    )
+    words = (from_.side.capitalize(), to.side.capitalize()) if is_sync else ("Source", "Target")
+    return (
+        Face(from_.side, last.site, words[0], last.entry, work, Values.read(last.source), own),
+        Face(to.side, last.target_site, words[1], work=key, link=copy_link(sites.get(to.side), key, "")),
     )
 
 
@@ -456,14 +653,38 @@ def _of(paths: Sequence[str]) -> list[str]:
     return [path.removeprefix("connection__") for path in paths]
 
 
-def page_with(row: AuditEntry) -> int | None:
-    """The number that the page which shows this row comes after; None where the newest page does."""
-    newer = _rows(row.connection, row.site, row.entry).filter(pk__gt=row.pk).count()
+def entry_with(row: AuditEntry) -> Entry | None:
+    """The entry that an act is told with: of an edit of a copy the one it is the copy of."""
+    entries = Entry.objects.filter(connection__name=row.connection).select_related(*SITES)
+    own = entries.filter(site=row.site, entry=row.entry).first()
+    connection = Connection.objects.filter(name=row.connection).select_related("left", "right").first()
+    if own or connection is None or connection.is_migration:
+        return own
+    side = side_of(connection, row.site)
+    trace = trace_of(connection, side, row.entry)
+    if trace is None:
+        return None
+    twin = trace.right_id if side is Side.LEFT else trace.left_id
+    return entries.filter(site=row.target_site, entry=twin).first()
+
+
+def page_with(entry: Entry, row: AuditEntry) -> int | None:
+    """The number that the page of this entry which shows the row comes after; None where the newest page does."""
+    worklogs = {entry.site: {entry.entry}}
+    if not entry.connection.is_migration:
+        side = side_of(entry.connection, entry.site)
+        worklogs = _worklogs(entry, side, trace_of(entry.connection, side, entry.entry))
+    newer = _rows(row.connection, worklogs).filter(pk__gt=row.pk).count()
     return row.pk + 1 if newer >= ROWS else None
 
 
-def _rows(connection: str, site: str, entry: str) -> QuerySet[AuditEntry]:
-    return AuditEntry.objects.filter(entry=entry, connection=connection, site=site)
+def _rows(connection: str, worklogs: Mapping[str, set[str]]) -> QuerySet[AuditEntry]:
+    """What was done to these worklogs, by site."""
+    every = {worklog for found in worklogs.values() for worklog in found}
+    places = Q(pk__in=[])
+    for site, found in worklogs.items():
+        places |= Q(site=site, entry__in=found)
+    return AuditEntry.objects.filter(places, entry__in=every, connection=connection)
 
 
 def _acts(every: QuerySet[AuditEntry], after: int | None) -> Acts:
@@ -474,16 +695,23 @@ def _acts(every: QuerySet[AuditEntry], after: int | None) -> Acts:
     return Acts(found[:ROWS], earlier, len(found) if is_whole else every.count())
 
 
-def _told(acts: Acts, entry: Entry, source: Site, *, is_newest: bool) -> list[Event]:
+def _told(acts: Acts, entry: Entry, places: Places, *, is_newest: bool) -> list[Event]:
     """Rows as events, and an edit that no row tells of because it changed nothing on the other side."""
-    vendor = VENDORS[Site.Kind(source.kind)]
-    found = events(acts, vendor)
+    found = events(acts, places)
     if not is_newest:
         return found
-    now, last = Values.read(entry.values), Values.read(acts.rows[0].source) if acts.rows else None
-    if now and last and changes(last, now, "Work item"):
-        found.insert(0, _edit(last, now, vendor, single=False))
+    now, last = Values.read(entry.values), _last_known(acts, entry.site)
+    place = places.get(entry.site, SOURCE)
+    if now and last and differing(last, now, place):
+        found.insert(0, _edit(last, now, place, single=False))
     return found
+
+
+def _last_known(acts: Acts, site: str) -> Values | None:
+    known: dict[str, Values] = {}
+    for row in reversed(acts.rows):
+        known = _known_after(row, known)
+    return known.get(site)
 
 
 def _gone_since(entry: Entry) -> Run | None:
