@@ -160,6 +160,13 @@ class Hands:
         self.sandbox.by_hand(self._site(side), "change", number=str(number), **values)
         self.settle()
 
+    def reword(self, side: str, number: int, text: str) -> None:
+        """Changes the text, and leaves a header that stands above it."""
+        (row,) = [row for row in self.clouds.rows(side) if row.id == number]
+        found = HEADER.match(row.text)
+        header = row.text[: found.end()] if found else ""
+        self.change(side, number, text=f"{header}{text}")
+
     def move(self, side: str, number: int, issue: str) -> None:
         self.sandbox.by_hand(self._site(side), "move", number=str(number), on=issue)
         self.settle()

@@ -177,10 +177,13 @@ class TwinCarriage(Carriage):
         return Terms(self.context.lane, self.context.policy, deletes, run.holds_deletes)
 
     def _verdicts(self, entries: Sequence[str]) -> dict[str, str]:
-        rows = Verdict.objects.filter(
-            connection=self.context.connection, site=self.context.source_site, entry__in=entries
-        )
-        return dict(rows.values_list("entry", "choice"))
+        """What a person has decided, about the entry itself or about its twin: one lane has to carry it."""
+        context = self.context
+        verdicts = Verdict.objects.filter(connection=context.connection)
+        twins = {id_on(trace, context.target_side): entry for entry, trace in self._traces.items()}
+        about_twins = verdicts.filter(site=context.side.name, entry__in=twins).values_list("entry", "choice")
+        own = verdicts.filter(site=context.source_site, entry__in=entries).values_list("entry", "choice")
+        return {twins[twin]: choice for twin, choice in about_twins} | dict(own)
 
     def _gone(self) -> dict[str, datetime | None]:
         """Worklogs of the target that are known to be deleted, in this run or held back by an earlier one."""
@@ -274,7 +277,7 @@ class TwinCarriage(Carriage):
         stored = action.standing if action.merge else None
         found = action.found.mapped
         result = self._result(found, outcome, AuditEntry.Action.LINK, stored=stored)
-        return replace(result, silent=True)
+        return replace(result, silent=True, hands_back=action.back)
 
     def _declined(self, action: Refusal) -> Result:
         if isinstance(action.why, Refuse):

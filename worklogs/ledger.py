@@ -79,7 +79,7 @@ class Result:
 
     `stored` is the copy as the target keeps it, `why` the reason for a skip, a refusal or a parking, `intent` the
     audit row committed before the write (None where nothing was written), `cause` what a failure stood on. `twins`
-    is a sync's: what both sides have come to.
+    is a sync's: what both sides have come to; so is `hands_back`: the other lane has to carry something.
     """
 
     source: Worklog
@@ -96,6 +96,7 @@ class Result:
     cause: str = ""
     silent: bool = False
     twins: Agreed | None = None
+    hands_back: bool = False
 
 
 def cause_of(context: Context, source: Worklog, place: Place, account: str, code: str) -> str:

@@ -85,7 +85,7 @@ def _standings(context: LaneContext, results: Sequence[Result], now: datetime) -
 def _standing(context: LaneContext, result: Result, now: datetime, trace: TwinTrace | None) -> Entry | None:
     """The entry's row: on the side where it began, unless it is an edit of a copy that could not be carried back."""
     twins = result.twins
-    if result.outcome == Fetched.Outcome.UNCHANGED and not (twins and twins.agreement):
+    if result.outcome == Fetched.Outcome.UNCHANGED and twins is None:
         return None
     entry = ledger.entry_of(context, result, now)
     if result.why:
@@ -125,6 +125,7 @@ def _of_origin(context: LaneContext, result: Result, entry: Entry) -> Entry | No
     stored: Worklog | None = result.stored
     if stored is None:
         return None
+    _forget_old_id(context, result, stored.entry)
     entry.site, entry.entry, entry.work = context.side.name, stored.entry, stored.work
     entry.issue, entry.issue_key = result.source.work, ""
     entry.seconds, entry.planned_seconds = stored.seconds, result.source.seconds
@@ -135,11 +136,27 @@ def _of_origin(context: LaneContext, result: Result, entry: Entry) -> Entry | No
     return entry
 
 
+def _forget_old_id(context: LaneContext, result: Result, stored: str) -> None:
+    """What was moved, or written anew after a deletion, goes on under another id."""
+    trace = result.twins.trace if result.twins else None
+    if trace and (old := id_on(trace, context.target_side)) != stored:
+        entries = Entry.objects.filter(connection=context.connection, site=context.side.name)
+        entries.filter(entry=old).delete()
+
+
 def _close(context: LaneContext, results: Sequence[Result]) -> None:
-    """What was open about the edit of a copy is over once it has arrived; a verdict is used up."""
-    done = [result.source.entry for result in results if not result.why]
+    """What was open about the edit of a copy is over once it has arrived; a verdict is used up by who goes by it."""
+    done = [result for result in results if not result.why]
     copies = Entry.objects.filter(
-        connection=context.connection, site=context.source_site, entry__in=done, is_copy=True
+        connection=context.connection,
+        site=context.source_site,
+        entry__in=[result.source.entry for result in done],
+        is_copy=True,
     )
     copies.delete()
-    Verdict.objects.filter(connection=context.connection, site=context.source_site, entry__in=done).delete()
+    settled = [result for result in done if not result.hands_back]
+    traces = [result.twins.trace for result in settled if result.twins and result.twins.trace]
+    twins = [id_on(trace, context.target_side) for trace in traces]
+    verdicts = Verdict.objects.filter(connection=context.connection)
+    verdicts.filter(site=context.source_site, entry__in=[result.source.entry for result in settled]).delete()
+    verdicts.filter(site=context.side.name, entry__in=twins).delete()
