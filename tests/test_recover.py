@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from connections.models import Connection, Site
 from connections.options import LongText, Lookalikes, Rounding
 from worklogs import recover, rules
 from worklogs.clock import from_wall
+from worklogs.context import Context
 from worklogs.ledger import Place
 from worklogs.models import AuditEntry, Fetched, Run, TwinTrace
 from worklogs.rules import Author, Policy, Target
@@ -38,7 +40,10 @@ def context():
     options = {"issues": {"match": "label", "label": "ado-id-{id}"}}
     connection = Connection.objects.create(name="c", kind="migration", left=pace, right=jira, options=options)
     run = Run.objects.create(connection=connection, kind="migration", options_digest="")
-    return SimpleNamespace(connection=connection, side=SimpleNamespace(name="jca"), policy=POLICY, run=run)
+    context = SimpleNamespace(connection=connection, side=SimpleNamespace(name="jca"), policy=POLICY, run=run)
+    context.traces_of = partial(Context.traces_of, context)
+    context.claimed = partial(Context.claimed, context)
+    return context
 
 
 def intent(context, action=Action.CREATE, look_until=None, after=COPY, **more):
