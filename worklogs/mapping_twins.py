@@ -37,7 +37,8 @@ def map_entries(context: LaneContext, step: Step) -> None:
 def place(context: LaneContext, rows: Sequence[Fetched]) -> None:
     traces = context.traces_on(context.source_side, [row.entry for row in rows])
     fit = _settle_unfit(context, rows, traces)
-    pairs = context.scope.known(context.source_side, {row.work for row in fit})
+    moving = [row for row in fit if not _stays(context, row, traces.get(row.entry))]
+    pairs = context.scope.pairs(context.source_side, {row.work for row in moving})
     wanted = {row.pk: _issue(context, row, traces.get(row.entry), pairs) for row in fit}
     issues = _read_issues(context, [issue for issue in wanted.values() if isinstance(issue, str)])
     placed: list[tuple[Fetched, Issue]] = []
@@ -71,11 +72,16 @@ def _settle_unfit(
     return fit
 
 
+def _stays(context: LaneContext, row: Fetched, trace: TwinTrace | None) -> bool:
+    """Whether it is where it was when both sides last agreed."""
+    return trace is not None and (row.gone or row.work == agreed_on(trace, context.source_side).work)
+
+
 def _issue(
     context: LaneContext, row: Fetched, trace: TwinTrace | None, pairs: Mapping[str, Found]
 ) -> str | Refuse:
     """The target's issue an entry belongs to: its twin's, unless it was moved to another issue."""
-    if trace and (row.gone or row.work == agreed_on(trace, context.source_side).work):
+    if trace and _stays(context, row, trace):
         return issue_on(trace, context.target_side)
     pair = pairs.get(row.work)
     if isinstance(pair, Pair):

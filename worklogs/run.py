@@ -26,6 +26,7 @@ from connections.models import Connection
 from connections.tokens import TokenError
 from worklogs import carry, figures, hours, steps
 from worklogs.context import (
+    HALF,
     Context,
     Halt,
     InterruptedRunError,
@@ -153,12 +154,18 @@ def start(connection: Connection, asked: Asked, owner: str = "") -> Run:
                 connection=connection,
                 kind=asked.kind_for(connection),
                 options_digest=digest,
-                full=asked.full,
+                full=asked.full or _is_told_otherwise(connection, digest),
                 allow_deletes=asked.allow_deletes,
                 **changes,
             )
     except IntegrityError:
         raise RunActiveError(connection.runs.get(state=Run.State.RUNNING)) from None
+
+
+def _is_told_otherwise(connection: Connection, digest: str) -> bool:
+    """Whether a sync has other settings than when it last ran: what it left alone then may be wanted now."""
+    last = connection.runs.filter(kind=Run.Kind.SYNC, state=Run.State.FINISHED).order_by("-id").first()
+    return last is not None and last.options_digest[:HALF] != digest[:HALF]
 
 
 def _taken_up(left: Run, changes: dict[str, Any]) -> Run:
