@@ -21,6 +21,22 @@ def book(context: LaneContext, results: Sequence[Result], now: datetime) -> None
     _close(context, results)
 
 
+def close_vanished(context: LaneContext, fetched: Sequence[Fetched]) -> None:
+    """Entries that were deleted before they were ever carried: nothing is open about them any more."""
+    if not context.run.is_dry:
+        entries = Entry.objects.filter(connection=context.connection, site=context.source_site)
+        entries.filter(entry__in=[row.entry for row in fetched]).update(
+            standing=Entry.Standing.DELETED,
+            kind="",
+            code="",
+            message="",
+            hint="",
+            cause="",
+            settled_by=context.run,
+        )
+    ledger.leave_as_is(context, fetched, Fetched.Outcome.UNCHANGED)
+
+
 # --- traces
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched
 
 from connections.options import Deletes, Side
-from worklogs import mapping, rules, steps
+from worklogs import ledger_twins, mapping, rules, steps
 from worklogs.issues import FIELDS, Issue, issue_of
 from worklogs.lanes import LaneContext, agreed_on, issue_on
 from worklogs.ledger import Place
@@ -36,7 +36,8 @@ def map_entries(context: LaneContext, step: Step) -> None:
 
 def place(context: LaneContext, rows: Sequence[Fetched]) -> None:
     traces = context.traces_on(context.source_side, [row.entry for row in rows])
-    fit = _settle_unfit(context, rows, traces)
+    ledger_twins.close_vanished(context, [row for row in rows if row.gone and row.entry not in traces])
+    fit = _settle_unfit(context, [row for row in rows if not row.gone or row.entry in traces], traces)
     moving = [row for row in fit if not _stays(context, row, traces.get(row.entry))]
     pairs = context.scope.pairs(context.source_side, {row.work for row in moving})
     wanted = {row.pk: _issue(context, row, traces.get(row.entry), pairs) for row in fit}
