@@ -21,18 +21,21 @@ WORKLOGS = [
     {"worklog", "texts", "attributes", "notices"},
     {"dialects"},
     {"rules"},
-    {"plan", "issues", "people", "refusals", "sides", "models"},
-    {"write", "owners", "figures", "issue_twins"},
-    {"steps", "context"},
-    {"ledger"},
-    {"recover", "fetch"},
+    {"merge", "plan", "issues", "people", "profiles", "refusals", "sides", "models"},
+    {"plan_twins", "write", "owners", "figures", "issue_twins"},
+    {"steps", "context", "scope"},
+    {"lanes", "ledger"},
+    {"ancestry", "moves", "ledger_twins", "recover", "fetch"},
     {"mapping", "carry"},
+    {"changes", "mapping_twins"},
+    {"carry_twins", "migrating"},
+    {"syncing"},
     {"run"},
-    {"schedules"},
+    {"schedules", "webhooks"},
     {"tasks"},
-    {"watchdog", "webhooks"},
+    {"watchdog"},
 ]
-PURE = ("clock", "worklog", "texts", "attributes", "rules", "plan", "dialects", "notices")
+PURE = ("clock", "worklog", "texts", "attributes", "rules", "merge", "plan", "plan_twins", "dialects", "notices")
 IMPURE = ("django", "requests", "urllib3", "connections.models", "connections.clients", "connections.opening")
 PURE_OPTIONS = ("connections.options", "connections.cron", "connections.problems")
 
