@@ -457,6 +457,8 @@ class TwinCarriage(Carriage):
         if others.exists():
             now = {row.entry for row in self.context.side.by_id({intent.twin for intent in others})}
             recover.close_by_standing(list(others), now)
+            # What was read before the write says nothing any more.
+            self.step.spec.pop("standing", None)
         super()._recover()
 
     def _settle_found(self, results: Sequence[Result]) -> None:
