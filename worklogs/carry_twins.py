@@ -470,6 +470,9 @@ class TwinCarriage(Carriage):
         for intent in others:
             trace = traces.get(intent.entry)
             recover.close(intent, self._has_arrived(intent, trace, now.get(intent.twin)))
+        if others:
+            # What was read before the write says nothing any more.
+            self.step.spec.pop("standing", None)
         super()._recover()
 
     def _has_arrived(self, intent: AuditEntry, trace: TwinTrace | None, now: Worklog | None) -> bool:

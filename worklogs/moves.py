@@ -18,17 +18,21 @@ type Looks = tuple[object, ...]
 
 def recognise(context: LaneContext) -> int:
     """Takes a new worklog of the source side for the one that was deleted, where but for its issue they are the same:
-    its trace goes on under the new id. Gives how many there were; a dry run changes nothing."""
+    its trace goes on under the new id. Gives how many there were. A dry run keeps the trace, and plans the move by
+    the old id."""
     fetched = context.run.fetched.filter(site=context.source_site, mapped=False)
     gone = list(fetched.filter(gone=True))
-    if not gone or context.run.is_dry:
+    if not gone:
         return 0
     traces = context.traces_on(context.source_side, [row.entry for row in gone])
     new = _without_trace(context, fetched.filter(gone=False))
     pairs = _pairs(context, [row for row in gone if row.entry in traces], new)
     with transaction.atomic():
         for old, moved in pairs:
-            _rename(context, traces[old.entry], old, moved)
+            if context.run.is_dry:
+                _plan_under_old_id(old, moved)
+            else:
+                _rename(context, traces[old.entry], old, moved)
     return len(pairs)
 
 
@@ -68,3 +72,9 @@ def _rename(context: LaneContext, trace: TwinTrace, old: Fetched, moved: Fetched
     entries.filter(entry=moved.entry).delete()
     entries.filter(entry=old.entry).update(entry=moved.entry)
     old.delete()
+
+
+def _plan_under_old_id(old: Fetched, moved: Fetched) -> None:
+    old.delete()
+    values = {**moved.values, "entry": old.entry}
+    Fetched.objects.filter(pk=moved.pk).update(entry=old.entry, values=values)
