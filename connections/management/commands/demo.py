@@ -122,9 +122,9 @@ class Command(BaseCommand):
         """Tempo calls when somebody logs time; should it not, the schedule looks each minute."""
         calls = not any(supervisor.finish(stage.manage("webhooks", "register", SYNC, hears=lambda _: None)))
         self._say(
-            f"The connection {SYNC} is live:  {service.url}connections/{SYNC}/\n"
-            f"Log time by hand at             {stage.control}acme-tempo (on SHOP-1, for instance)\n"
-            f"and watch it arrive at          {stage.control}globex-tempo (there it is STORE-1)\n"
+            f"\nThe connection {SYNC} is live:  {service.url}connections/{SYNC}/\n"
+            f"Log time by hand at    {stage.control}acme-tempo (on SHOP-1, for instance)\n"
+            f"and see it arrive at   {stage.control}globex-tempo (there it is STORE-1)\n"
             f"within {'seconds' if calls else 'a minute'}, or the other way round.\n"
         )
 
