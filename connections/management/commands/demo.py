@@ -125,7 +125,7 @@ class Command(BaseCommand):
             f"\nThe connection {SYNC} is live:  {service.url}connections/{SYNC}/\n"
             f"Log time by hand at    {stage.control}acme-tempo (on SHOP-1, for instance)\n"
             f"and see it arrive at   {stage.control}globex-tempo (there it is STORE-1)\n"
-            f"within {'seconds' if calls else 'a minute'}, or the other way round.\n"
+            f"within {'seconds' if calls else 'a minute'} once its first run is through, or the other way round.\n"
         )
 
     def _say(self, text: str) -> None:
