@@ -1,4 +1,4 @@
-"""`demo --once`: the main job on the built-in sandbox, with the figures everybody can count after."""
+"""`demo --once`: both jobs on the built-in sandbox, with the figures everybody can count after."""
 
 import re
 
@@ -14,13 +14,25 @@ Skipped (< 60s):             14
 Failed:                      17
 Missing user accounts:       43 emails
 """
+SYNCED = """\
+Sync acme-globex: acme-tempo and globex-tempo
+───────────────────────────────
+Created:                     92
+Updated:                      6
+Deleted:                      0
+Linked:                      90
+Unchanged:                   96
+Skipped:                     16
+Parked:                       0
+Failed:                       0
+"""
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @on_sqlite
-def test_the_demo_carries_8401_of_8432_entries_and_says_why_not_the_rest(twinlog):
-    """Its own database and keys, whatever else is set up here; the report; the job's status."""
+def test_the_demo_carries_8401_of_8432_entries_says_why_not_the_rest_and_syncs_two_companies(twinlog):
+    """Its own database and keys, whatever else is set up here; both reports; the migration's status."""
     twinlog.environment["DATABASE_URL"] = "sqlite:////nowhere/at/all.sqlite3"
     running = twinlog.begin_manage("demo", "--once")
     done = running.wait(500)
@@ -37,4 +49,5 @@ def test_the_demo_carries_8401_of_8432_entries_and_says_why_not_the_rest(twinlog
     }
     assert "People without an account (43):" in done.out
     assert "  Balanced." in done.out
+    assert SYNCED in done.out
     assert (twinlog.folder / "demo").is_dir()

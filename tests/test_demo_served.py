@@ -1,4 +1,4 @@
-"""`make demo`: the dashboard with a migration under way, from one process that leaves nothing behind."""
+"""`make demo`: the dashboard, a migration under way and a live sync, from one process that leaves nothing behind."""
 
 import re
 import signal
@@ -18,9 +18,10 @@ def newcomer(tmp_path):
     installation.end()
 
 
-def test_a_newcomer_watches_the_migration_and_the_demo_leaves_nothing_behind(newcomer):
+def test_a_newcomer_watches_migration_and_sync_and_the_demo_leaves_nothing_behind(newcomer):
     """It takes the next free port, prints the way in and, when the run has ended, the report; a second demo in the
-    same folder is refused. It can be gone on with, and then writes nothing twice. However it ends, nothing lives on.
+    same folder is refused. What somebody logs at one company arrives at the other. It can be gone on with, and then
+    writes nothing twice. However it ends, nothing lives on.
     """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -44,11 +45,14 @@ def test_a_newcomer_watches_the_migration_and_the_demo_leaves_nothing_behind(new
     until(lambda: "The dashboard stays" in demo.out.read_text(), PATIENCE)
     assert "7pace Time Log Migration" in demo.out.read_text()
 
+    logged_at_acme_arrives_at_globex(demo, "2026-03-02T09:00", "Before the break")
     end(demo, signal.SIGTERM)
     kept = newcomer.begin_manage("demo", "--keep", "--port", str(port))
     until(lambda: kept.ended or "The dashboard stays" in kept.out.read_text(), PATIENCE)
-    assert "Run 2 is under way" in kept.out.read_text()
+    assert re.search(r"Run \d+ is under way", kept.out.read_text())
     assert written_in(kept) == written_in(demo)
+    logged_at_acme_arrives_at_globex(kept, "2026-03-03T09:00", "After the break")
+    assert page_of(kept, "globex-tempo").count("Before the break") == 1
     end(kept, signal.SIGKILL)
 
 
@@ -58,6 +62,28 @@ def end(demo, number):
     demo.signal(number)
     until(lambda: not any(lives(pid) for pid in family[1:]), GONE_WITHIN)
     demo.process.wait(GONE_WITHIN)
+
+
+def logged_at_acme_arrives_at_globex(demo, started, text):
+    """Tempo's own call brings it, long before the schedule would."""
+    said = demo.out.read_text()
+    assert "within seconds" in said, said
+    here, there = (re.search(rf"{words} +(\S+)", said)[1] for words in ("by hand at", "arrive at"))
+    work = {
+        "author": "nadia.weber@acme.example",
+        "on": "SHOP-1",
+        "started": started,
+        "length": "1h",
+        "text": text,
+    }
+    assert requests.post(here, json={"action": "log", **work}, timeout=10).status_code == 204
+    until(lambda: text in requests.get(there, timeout=10).text, PATIENCE)
+
+
+def page_of(demo, site):
+    """The sandbox's own page of one site."""
+    address = re.search(r"(\S+/control/sites/)", demo.out.read_text())[1]
+    return requests.get(address + site, timeout=10).text
 
 
 def written_in(demo):

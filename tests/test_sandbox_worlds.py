@@ -183,6 +183,41 @@ def test_many_is_clean_and_as_large_as_asked():
     assert "contoso-to-jca-tempo" in world.connections
 
 
+def told_of(site):
+    """Who worked when for how long, and on which issue."""
+    person = {account.account_id: account.name for account in site.jira.accounts.values()}
+    return {
+        (person[row.author_id], row.started, row.seconds): site.jira.issues[row.issue_id]
+        for row in site.worklogs.values()
+    }
+
+
+def test_the_two_companies_have_96_worklogs_in_common_and_46_each_that_the_other_lacks():
+    world = worlds.companies()
+    acme, globex = told_of(world.tempo["acme-tempo"]), told_of(world.tempo["globex-tempo"])
+    assert len(acme) == len(globex) == 150
+    both = acme.keys() & globex.keys()
+    assert len(both) == 96
+    assert all(globex[work].labels == [f"acme-{acme[work].key}"] for work in both)
+    for here in (acme, globex):
+        alone = Counter(issue.key == "INT-1" for work, issue in here.items() if work not in both)
+        assert alone == {False: 46, True: 8}
+    assert len({name for name, _, _ in acme.keys() | globex.keys()}) == 8
+    labelled = [issue for issue in world.jira["globex"].issues.values() if issue.labels]
+    assert len(labelled) == 12
+
+
+def test_the_companies_change_nothing_in_the_world_they_are_put_into(demo):
+    before = {site.name: len(site.worklogs) for site in demo.jira.values()}
+    world = worlds.add_companies(worlds.demo())
+    assert world.sevenpace["contoso"].worklogs == demo.sevenpace["contoso"].worklogs
+    assert {name: len(world.jira[name].worklogs) for name in before} == before
+    assert world.jira["jca"].accounts == demo.jira["jca"].accounts
+    assert [token.token for token in world.jira["jca"].tokens] == [
+        token.token for token in demo.jira["jca"].tokens
+    ]
+
+
 def test_the_toml_names_the_sites_a_connection_needs_and_no_secret():
     with Sandbox(worlds.small()) as sandbox:
         text = sandbox.toml(
@@ -243,6 +278,15 @@ def test_a_world_put_away_goes_on_with_its_mirror_and_its_webhooks(tmp_path):
     assert site.worklogs[2].jira_worklog_id in again.jira["jcb"].worklogs
 
 
+def test_the_two_companies_are_put_away_and_taken_out_with_all_they_hold(tmp_path):
+    world, file = worlds.companies(), tmp_path / "world"
+    put_away(world, file)
+    again = take_out(file)
+    assert again.tempo["acme-tempo"].worklogs == world.tempo["acme-tempo"].worklogs
+    assert again.tempo["globex-tempo"].jira is again.jira["globex"]
+    assert again.connections == world.connections
+
+
 def test_a_world_of_another_version_is_not_gone_on_with(tmp_path, monkeypatch):
     @dataclass
     class Novelty:
@@ -270,7 +314,7 @@ def test_the_command_prints_how_to_connect_and_ends_when_told():
 def test_the_command_offers_its_worlds():
     out = io.StringIO()
     load_command_class("connections", "sandbox").create_parser("manage.py", "sandbox").print_help(out)
-    assert all(name in out.getvalue() for name in ("small", "demo", "many", "--port"))
+    assert all(name in out.getvalue() for name in ("small", "demo", "many", "companies", "--port"))
 
 
 def test_the_demos_own_times_are_in_the_past(entries):

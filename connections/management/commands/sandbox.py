@@ -10,6 +10,7 @@ from connections.sandbox import Sandbox, World, worlds
 WORLDS: dict[str, Callable[[], World]] = {
     "small": worlds.small,
     "demo": worlds.demo,
+    "companies": worlds.companies,
     "many": worlds.many,
     "empty": worlds.empty,
 }
