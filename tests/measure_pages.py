@@ -74,6 +74,7 @@ SAMPLES = """
 /connections/{name}/edit/
 /connections/jca-jcb/
 /connections/jca-jcb/edit/
+/issues/jca-jcb/ ?side=left /issues/jca-jcb/(htmx)
 /sites/
 /sites/add/ ?kind=jira ?kind=tempo
 /sites/jca/

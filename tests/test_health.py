@@ -35,6 +35,11 @@ VERDICTS = [
     (Facts(), "idle", "A dry run would be a good first step"),
     (Facts(planned=4), "idle", "Planned by run 4, nothing is written yet"),
     # What is open
+    (
+        Facts(holds_deletes=True, parked=60, **WELL),
+        "needs_attention",
+        "Run 7 holds deletions back until somebody allows them",
+    ),
     (Facts(failed=1, **WELL), "needs_attention", "1 entry failed"),
     (Facts(parked=2, **WELL), "needs_attention", "2 entries parked"),
     (Facts(failed=17, parked=3, **WELL), "needs_attention", "17 entries failed, 3 parked"),

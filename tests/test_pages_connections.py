@@ -492,6 +492,27 @@ class TestOneConnection:
         assert f'hx-get="{reverse("worklogs:connection_runs", args=["contoso-to-jca"])}"' in page
         assert f'href="{reverse("worklogs:runs")}?connection=contoso-to-jca"' in page
 
+    def test_of_a_sync_offers_a_run_a_dry_run_and_one_that_compares_everything(self, dana, sync):
+        at = timezone.now() + timedelta(seconds=1)
+        ConnectionCheck.objects.create(connection=sync, at=at, status="ok", checks=[])
+        page = text_of(dana.get(reverse("connections:detail", args=["jca-jcb"])))
+        forms = re.findall(rf'<form[^>]*action="{reverse("worklogs:start")}".*?</form>', page, re.DOTALL)
+        assert ["Sync now" in form for form in forms].count(True) == 1
+        assert any('name="dry_run" value="1"' in form for form in forms)
+        assert any('name="full" value="1"' in form for form in forms)
+        assert "still to come" not in page
+
+    def test_of_a_sync_leads_to_its_issues_without_a_script(self, dana, sync, migration):
+        issues = reverse("worklogs:issues", args=["jca-jcb"])
+        page = text_of(dana.get(reverse("connections:detail", args=["jca-jcb"])))
+        assert f'hx-get="{issues}"' in page
+        assert f'href="{issues}"' in page
+        part = text_of(dana.get(issues, headers={"HX-Request": "true"}))
+        assert "Changes seen up to" in part
+        assert "<html" not in part
+        other = text_of(dana.get(reverse("connections:detail", args=["contoso-to-jca"])))
+        assert "How far it has come" not in other
+
     def test_says_in_words_what_it_is_told(self, dana, sync):
         sync.options |= {"conflicts": "park", "since": "2026-01-01"}
         sync.save()

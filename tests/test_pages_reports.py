@@ -20,7 +20,17 @@ from reports import balance, causes, downloads, failing, migration, reporting
 from reports.balance import Balance, Difference
 from reports.models import Proof
 from worklogs import figures, hours
-from worklogs.models import CarriedHour, Entry, Fetched, Run, RunHours, Step, TwinTrace
+from worklogs.models import (
+    CarriedHour,
+    Entry,
+    Fetched,
+    IssuePair,
+    OutOfScope,
+    Run,
+    RunHours,
+    Step,
+    TwinTrace,
+)
 from worklogs.reading.gone import gone
 
 pytestmark = pytest.mark.django_db
@@ -677,8 +687,11 @@ def test_an_address_alone_proves_nothing(dana, contoso):
     assert dana.get(reverse("reports:prove", args=["contoso-to-jca"])).status_code == 405
 
 
-def test_a_sync_or_an_unknown_connection_cannot_be_proved(dana):
-    assert prove(dana, "nobody").status_code == 404
+def test_a_sync_or_an_unknown_connection_cannot_be_proved(dana, synced):
+    """A sync has two targets; its own runs read both."""
+    for name in ("nobody", "jca-jcb"):
+        assert prove(dana, name).status_code == 404
+    assert "Prove now" not in page(dana, "migration", "jca-jcb").content.decode()
 
 
 def test_the_proof_reads_each_twin_once(contoso, monkeypatch):
@@ -778,3 +791,88 @@ def test_ways_to_mend_are_no_more_than_a_few():
     cause = causes.Cause("failed", "issue_not_found", 9, 9, tuple(range(9)))
     connections = [Connection(pk=number, name=f"c{number}") for number in range(9)]
     assert len(failing._ways(cause, connections)) == failing.LINKED
+
+
+# --- a sync
+
+
+@pytest.fixture
+def synced():
+    """jca-jcb after a run: one entry parked, one deletion carried, two entries left alone."""
+    sync = a_connection("jca-jcb", a_site("jca", "jira"), a_site("jcb", "jira"), kind="sync")
+    run = a_run(sync, "sync", passed_over=2)
+    Fetched.objects.create(
+        run=run, site="jca", entry="1", digest="d", seconds=60, values=values("1"), outcome="deleted"
+    )
+    Fetched.objects.create(
+        run=run, site="jcb", entry="2", digest="d", seconds=60, values=values("2"), person="gone@example.com",
+        gone=True, outcome="parked",
+    )  # fmt: skip
+    IssuePair.objects.create(
+        connection=sync, left="101", left_key="DEV-1", right="101", right_key="EXT-1", found_by="key"
+    )
+    entry = an_entry(sync, run, "2", "parked", code="deletes_held", kind="parked", issue="101", issue_key="")
+    Entry.objects.filter(pk=entry.pk).update(site="jcb")
+    OutOfScope.objects.create(
+        connection=sync,
+        side="left",
+        issue="901",
+        key="OWN-1",
+        entries=2,
+        seconds=7200,
+        look_after=timezone.now(),
+    )
+    return ended(run)
+
+
+def test_a_sync_has_a_report_too(dana, synced):
+    shown = text_of(page(dana, "migration", "jca-jcb"))
+    assert "Sync jca-jcb: jca and jcb" in shown
+    assert "1 entry was written, on either side. 1 failed or is parked" in shown
+    assert "Left alone 2 entries met by this run" in shown
+    assert "No longer found at the source" not in shown
+    assert reverse("reports:migration", args=["jca-jcb"]) in page(dana, "index").content.decode()
+
+
+def test_the_report_of_a_sync_as_text_names_issues_without_a_counterpart(dana, synced):
+    text = page(dana, "migration", "jca-jcb", format="text").content.decode()
+    assert "Issues without a counterpart (1), their entries left alone:" in text
+    assert "left OWN-1: 2 entries, 2.00 h" in text
+    assert "deletes_held" in page(dana, "migration", "jca-jcb", format="csv").getvalue().decode("utf-8-sig")
+
+
+def test_who_deleted_an_entry_is_not_missing(synced):
+    """What is gone names nobody to look for on the other side."""
+    assert synced.result["missing_people"] == []
+
+
+def test_before_its_first_run_a_sync_is_offered_a_dry_run(dana):
+    a_connection("jca-jcb", a_site("jca", "jira"), a_site("jcb", "jira"), kind="sync")
+    shown = page(dana, "migration", "jca-jcb").content.decode()
+    assert "Start a dry run" in shown
+
+
+def test_what_is_open_of_a_sync_is_told_by_its_issue_and_its_side(dana, synced):
+    shown = text_of(page(dana, "failures"))
+    assert "EXT-1 DEV-1 Alice Smith" in shown
+    assert "2 on jcb" in shown
+
+
+def test_deletions_held_back_are_told_on_the_overview(dana, synced):
+    Run.objects.update(holds_deletes=True)
+    response = page(dana, "overview")
+    shown = text_of(response)
+    assert f"Needs attention Run {synced.pk} holds deletions back until somebody allows them" in shown
+    assert f"Run {synced.pk} of jca-jcb holds deletions back." in shown
+    assert reverse("worklogs:run", args=[synced.pk]) in response.content.decode()
+
+
+@pytest.mark.parametrize("name", ["overview", "failures", "index"])
+def test_a_sync_asks_few_questions(dana, synced, name, django_assert_max_num_queries):
+    with django_assert_max_num_queries(QUERIES):
+        page(dana, name)
+
+
+def test_the_report_of_a_sync_asks_few_questions(dana, synced, django_assert_max_num_queries):
+    with django_assert_max_num_queries(QUERIES):
+        page(dana, "migration", "jca-jcb")

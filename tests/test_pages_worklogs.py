@@ -14,10 +14,23 @@ from django.utils import timezone
 from connections.clients.http import FaultKind, SiteError
 from connections.models import Connection, Site, Token, UserMapping
 from worklogs import figures
-from worklogs.models import AuditEntry, CallCount, Entry, Fetched, Run, RunLog, Step, TwinTrace
+from worklogs.models import (
+    AuditEntry,
+    CallCount,
+    Cursor,
+    Entry,
+    Fetched,
+    IssuePair,
+    OutOfScope,
+    Run,
+    RunLog,
+    Step,
+    TwinTrace,
+    Verdict,
+)
 from worklogs.pages import people as people_page
 from worklogs.people import Account
-from worklogs.reading import searching, timeline
+from worklogs.reading import scope, searching, timeline
 
 pytestmark = pytest.mark.django_db
 
@@ -176,6 +189,7 @@ def said(response):
         "/entries/?format=csv",
         "/people/",
         "/people/x/",
+        "/issues/x/",
     ],
 )
 def test_nobody_looks_without_signing_in(client, path):
@@ -183,7 +197,17 @@ def test_nobody_looks_without_signing_in(client, path):
     assert (answer.status_code, answer.url.partition("?")[0]) == (302, "/sign-in/")
 
 
-@pytest.mark.parametrize("path", ["/runs/start/", "/runs/1/cancel/", "/runs/1/pause/", "/people/x/pair/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/runs/start/",
+        "/runs/1/cancel/",
+        "/runs/1/pause/",
+        "/people/x/pair/",
+        "/entries/1/decide/",
+        "/issues/x/1/look/",
+    ],
+)
 def test_a_link_changes_nothing(dana, path):
     assert dana.get(path).status_code == 405
 
@@ -1054,3 +1078,403 @@ def test_of_several_connections_the_one_with_most_missing_people_is_first(
         shown = page(dana, "people_all")
     assert "2 people" in shown
     assert shown.index("contoso-to-jca") < shown.rindex(">other<")
+
+
+# --- two sides
+
+
+@pytest.fixture
+def sync():
+    """jca-jcb: Tempo of jca and the Jira of jcb, both ways. DEV-1 and EXT-1 are one piece of work."""
+    jca = Site.objects.create(name="jca", kind="jira", url="https://jca.atlassian.net")
+    tempo = Site.objects.create(name="jca-tempo", kind="tempo", url="https://api.tempo.io", jira=jca)
+    jcb = Site.objects.create(name="jcb", kind="jira", url="https://jcb.atlassian.net")
+    connection = Connection.objects.create(
+        name="jca-jcb",
+        kind="sync",
+        left=tempo,
+        right=jcb,
+        options={"issues": {"match": "label", "on": "right", "label": "twin-{key}"}, "conflicts": "park"},
+    )
+    IssuePair.objects.create(
+        connection=connection,
+        left="10001",
+        left_key="DEV-1",
+        right="10001",
+        right_key="EXT-1",
+        found_by="label",
+    )
+    return connection
+
+
+def worklog(entry, **more):
+    """A worklog of issue 10001, as either side of a sync has it."""
+    return values(entry, work="10001", updated="2026-03-01T10:00:00+00:00", **more)
+
+
+def nameless(entry, **more):
+    """As a vendor gives it back once it is written: the account alone."""
+    return worklog(entry, person={"name": "", "email": "", "account": "b-1", "guid": ""}, **more)
+
+
+def twins(connection, left, right, origin="left", **more):
+    agreed = {"left_agreed": worklog(left), "agreed": nameless(right)}
+    return TwinTrace.objects.create(
+        connection=connection, left_id=left, left_site="jca-tempo", left_issue="10001", right_id=right,
+        right_site="jcb", right_issue="10001", origin=origin, stored_seconds=5400, agreed_digest="d",
+        **(agreed | more),
+    )  # fmt: skip
+
+
+def on_side(connection, run, site, entry, standing="written", **more):
+    known = {"work": "10001", "issue": "10001", "issue_key": "", "values": worklog(entry)}
+    row = an_entry(connection, run, entry, standing, **(known | more))
+    Entry.objects.filter(pk=row.pk).update(site=site)
+    row.refresh_from_db()
+    return row
+
+
+def met(run, site, entry, **more):
+    known = {"person": "", "digest": "d", "values": worklog(entry), "work": "10001"}
+    return Fetched.objects.create(run=run, site=site, entry=entry, **(known | more))
+
+
+@pytest.mark.parametrize(
+    ("asked", "full", "allowed"),
+    [({}, False, None), ({"full": "1"}, True, None), ({"allow_deletes": "60"}, False, 60)],
+)
+def test_dana_starts_a_sync_as_she_likes(dana, sync, rung, asked, full, allowed):
+    answer = dana.post("/runs/start/", {"connection": "jca-jcb", **asked})
+    run = Run.objects.get()
+    assert answer.url == f"/runs/{run.pk}/"
+    assert (run.kind, run.queued, run.full, run.allow_deletes) == ("sync", True, full, allowed)
+    assert rung == [run.pk]
+
+
+def test_a_run_of_a_sync_tells_what_was_done_on_either_side(dana, sync):
+    run = a_run(sync, "sync", passed_over=7)
+    for number, outcome in enumerate(["created", "deleted", "linked", "unchanged"]):
+        met(run, "jca-tempo", str(number), outcome=outcome)
+    on_side(sync, run, "jcb", "9", "parked", code="conflict", kind="parked")
+    result = figures.now(run)
+    Run.objects.filter(pk=run.pk).update(result=result, counts=figures.counts_of(result))
+    an_act(run, "0", site="jcb", target_site="jca-tempo", work="10001", issue="10001", issue_key="")
+    context = dana.get(f"/runs/{run.pk}/").context
+    told = {counter.name: counter for counter in context["counters"]}
+    counts = {name: counter.count for name, counter in told.items() if counter.count}
+    assert counts == {"created": 1, "deleted": 1, "linked": 1, "unchanged": 1, "parked": 1, "left_alone": 7}
+    assert told["left_alone"].url == "/issues/jca-jcb/"
+    assert told["parked"].url == "/entries/?connection=jca-jcb&outcome=parked"
+    shown = page(dana, "run", run.pk)
+    assert "4 <small>changes read on both sides" in shown
+    assert shown.index("EXT-1") < shown.index("DEV-1")
+    assert "Sync again" in shown
+
+
+def test_counters_of_a_sync_lead_to_what_they_count(dana, sync):
+    run = a_run(sync, "sync")
+    on_side(sync, run, "jcb", "9", "parked", code="conflict", kind="parked")
+    assert found(dana, connection="jca-jcb", outcome="parked") == {"9"}
+
+
+def test_deletions_that_a_run_holds_back_are_allowed_by_a_button(dana, sync, rung):
+    """Of twins that are both gone nothing is left to delete, and what never had a twin is nobody's deletion."""
+    run = a_run(sync, "sync", holds_deletes=True)
+    for number in range(4):
+        twins(sync, f"l{number}", f"r{number}")
+    for site, entry in (("jca-tempo", "l0"), ("jca-tempo", "l1"), ("jcb", "r1"), ("jcb", "r2"), ("jcb", "x")):
+        met(run, site, entry, gone=True)
+    shown = page(dana, "run", run.pk)
+    assert "2 deletions are held back." in shown
+    assert "Allow these 2 deletions" in shown
+    fields = dana.get(f"/runs/{run.pk}/").context["held"].fields
+    dana.post("/runs/start/", fields)
+    allowed = Run.objects.latest("id")
+    assert (allowed.kind, allowed.allow_deletes) == ("sync", 2)
+    assert "Allow these" not in page(dana, "run", run.pk)
+
+
+def test_a_sync_that_runs_reads_both_sides(dana, sync):
+    run = a_run(
+        sync, "sync", "running", owner="host//|1|1|x", lease_until=timezone.now() + timedelta(seconds=60)
+    )
+    assert "Reading both sides" in page(dana, "run", run.pk)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "labels"),
+    [
+        ("sync", "finished", ["Sync again"]),
+        ("sync", "stopped", ["Start again"]),
+        ("dry_run", "planned", ["Plan again", "Sync now"]),
+    ],
+)
+def test_after_a_sync_another_is_offered(dana, sync, kind, state, labels):
+    run = a_run(sync, kind, state)
+    options = dana.get(f"/runs/{run.pk}/").context["options"]
+    assert [option.label for option in options] == labels
+
+
+# --- issues of a sync
+
+
+@pytest.fixture
+def outside(sync):
+    """Three issues that are nobody's counterpart."""
+    later = timezone.now() + timedelta(hours=3)
+    for side, issue, entries, hours in (
+        ("left", "20001", 4, 2),
+        ("right", "30001", 9, 8),
+        ("left", "20002", 1, 1),
+    ):
+        OutOfScope.objects.create(
+            connection=sync, side=side, issue=issue, entries=entries, seconds=3600 * hours, look_after=later
+        )
+    return sync
+
+
+def test_issues_without_a_counterpart_are_told_with_the_most_hours_first(dana, outside):
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    Cursor.objects.create(connection=outside, side="left", feed="changed", at=moment)
+    context = dana.get("/issues/jca-jcb/").context
+    assert [row.issue for row in context["outside"].rows] == ["30001", "20001", "20002"]
+    left, right = context["reach"].sides
+    assert (left.changes, left.issues, left.entries, left.seconds) == (moment, 2, 5, 3 * 3600)
+    assert (right.changes, right.issues, context["reach"].pairs) == (None, 1, 1)
+    assert "3 issues have no counterpart on the other side; 14 entries there are left alone" in page(
+        dana, "issues", "jca-jcb"
+    )
+    left_alone = dana.get("/issues/jca-jcb/", {"side": "left"}).context["outside"].rows
+    assert [row.issue for row in left_alone] == ["20001", "20002"]
+
+
+def test_issues_without_a_counterpart_page_by_key(dana, outside, monkeypatch):
+    monkeypatch.setattr(scope, "ROWS", 2)
+    first = dana.get("/issues/jca-jcb/").context["outside"]
+    second = dana.get("/issues/jca-jcb/", {"after": first.older}).context["outside"]
+    assert [row.issue for row in (*first.rows, *second.rows)] == ["30001", "20001", "20002"]
+    assert second.older == ""
+    assert len(dana.get("/issues/jca-jcb/", {"after": "nonsense"}).context["outside"].rows) == 2
+
+
+def test_dana_has_a_counterpart_looked_for_now(dana, outside):
+    row = OutOfScope.objects.get(issue="20001")
+    assert f'action="/issues/jca-jcb/{row.pk}/look/"' in page(dana, "issues", "jca-jcb")
+    answer = dana.post(f"/issues/jca-jcb/{row.pk}/look/")
+    row.refresh_from_db()
+    assert row.look_after <= timezone.now()
+    assert "The next run looks for the counterpart of 20001." in said(answer)
+    assert f'action="/issues/jca-jcb/{row.pk}/look/"' not in page(dana, "issues", "jca-jcb")
+
+
+def test_an_issue_that_is_found_by_its_mark_is_looked_for_once_it_is_marked(dana, outside):
+    marked = OutOfScope.objects.get(issue="30001")
+    shown = page(dana, "issues", "jca-jcb")
+    assert "as soon as it is marked" in shown
+    assert f"/issues/jca-jcb/{marked.pk}/look/" not in shown
+
+
+def test_a_migration_has_no_such_page(dana, migration):
+    assert dana.get("/issues/contoso-to-jca/").status_code == 404
+
+
+def test_the_issues_page_asks_few_questions(dana, outside, django_assert_max_num_queries):
+    with django_assert_max_num_queries(QUERIES):
+        page(dana, "issues", "jca-jcb")
+
+
+# --- one entry on two sides
+
+
+@pytest.fixture
+def carried(sync):
+    """Bob logs it in the Jira of jcb; it is carried to Tempo, and what Alice changes there is carried back."""
+    first, second = a_run(sync, "sync"), a_run(sync, "sync")
+    bob = {"name": "Bob Jones", "email": "bob@example.com", "account": "b-1", "guid": ""}
+    logged, copy = (
+        worklog("7", person=bob),
+        worklog("70", person={**bob, "account": "a-2", "name": "", "email": ""}),
+    )
+    known = {"work": "10001", "issue": "10001", "issue_key": "", "seconds": 5400}
+    an_act(first, "7", site="jcb", target_site="jca-tempo", source=logged, after=copy, twin="70", **known)
+    longer = {**copy, "seconds": 7200}
+    an_act(
+        second, "70", "update", site="jca-tempo", target_site="jcb", source=longer,
+        before=nameless("7"), after=nameless("7", seconds=7200), twin="7", **known,
+    )  # fmt: skip
+    twins(sync, "70", "7", "right", left_agreed=longer, agreed=nameless("7", seconds=7200))
+    return on_side(sync, second, "jcb", "7", values=nameless("7", seconds=7200), seconds=7200)
+
+
+def test_a_life_on_two_sides_is_told_where_each_thing_happened(dana, carried):
+    life = dana.get(f"/entries/{carried.pk}/").context["life"]
+    assert [(each.side, each.row.became if each.row else each.title) for each in life.events] == [
+        ("right", "updated"),
+        ("left", "changed in Tempo"),
+        ("left", "created"),
+        ("right", "logged it in Jira"),
+    ]
+    changed = life.events[1].changes
+    assert [change.field for change in changed] == ["Time"]
+    assert (life.began, life.left.id, life.right.id) == ("right", "70", "7")
+
+
+def test_issues_and_people_of_both_sides_go_by_their_names(dana, carried):
+    UserMapping.objects.create(
+        connection=carried.connection, found_by="email", left_account="a-2", left_name="Bob Jones",
+        right_account="b-1", right_name="Bob Jones",
+    )  # fmt: skip
+    shown = page(dana, "entry", carried.pk)
+    assert "2\N{NO-BREAK SPACE}h 00\N{NO-BREAK SPACE}m on <bdi>EXT-1</bdi> by <bdi>Bob Jones</bdi>" in shown
+    assert 'href="https://jca.atlassian.net/browse/DEV-1"' in shown
+    assert 'href="https://jcb.atlassian.net/browse/EXT-1?focusedWorklogId=7"' in shown
+    assert "b-1" not in shown
+    assert "It began in <bdi>jcb</bdi>." in shown
+
+
+def test_a_row_of_a_copy_leads_to_the_entry_it_is_the_copy_of(dana, carried):
+    row = AuditEntry.objects.get(entry="70")
+    assert dana.get(f"/entries/log/{row.pk}/").url == f"/entries/{carried.pk}/#row-{row.pk}"
+
+
+def test_an_entry_of_a_sync_that_is_only_planned_is_told_on_its_sides(dana, sync):
+    run = a_run(sync, "dry_run", "planned")
+    row = an_act(
+        run, "7", outcome="planned", site="jcb", target_site="jca-tempo", settled_at=None, work="10001",
+        issue="10001", source=worklog("7"), after=worklog(""),
+    )  # fmt: skip
+    life = dana.get(f"/entries/log/{row.pk}/").context["life"]
+    assert [each.side for each in life.events] == ["left", "right"]
+    assert (life.left.work, life.right.work) == ("DEV-1", "EXT-1")
+
+
+def test_what_was_deleted_on_both_sides_says_so_and_can_be_found(dana, sync):
+    run = a_run(sync, "sync")
+    entry = on_side(sync, run, "jca-tempo", "70", "deleted")
+    twins(sync, "70", "7", ended=True)
+    an_act(
+        run, "70", "delete", site="jca-tempo", target_site="jcb", before=worklog("7"), source=worklog("70")
+    )
+    shown = page(dana, "entry", entry.pk)
+    assert "It was deleted on both sides" in shown
+    assert "Deleted in Tempo" in shown
+    assert found(dana, outcome="deleted") == {"7"}
+    assert found(dana, "log", outcome="deleted") == {"7"}
+
+
+def test_one_entry_of_a_sync_asks_few_questions(dana, carried, django_assert_max_num_queries):
+    with django_assert_max_num_queries(QUERIES):
+        page(dana, "entry", carried.pk)
+
+
+# --- what waits for a person
+
+
+@pytest.fixture
+def contested(sync):
+    """Alice made it two hours in Tempo, and somebody else wrote another text in Jira."""
+    run = a_run(sync, "sync")
+    twins(sync, "70", "7")
+    mine = worklog("70", seconds=7200)
+    met(run, "jca-tempo", "70", values=mine)
+    met(run, "jcb", "7", values=nameless("7", text="Something else"))
+    return on_side(
+        sync, run, "jca-tempo", "70", "parked", code="conflict", kind="parked", values=mine, seconds=7200,
+        message="It was edited on both sides since they last agreed: seconds, text.",
+    )  # fmt: skip
+
+
+def test_a_conflict_shows_both_versions_with_what_was_changed_marked(dana, contested):
+    decision = dana.get(f"/entries/{contested.pk}/").context["decision"]
+    changed = {line.field: (line.left.is_changed, line.right.is_changed) for line in decision.versions.lines}
+    assert {name for name, sides in changed.items() if any(sides)} == {"Time", "Text"}
+    assert (changed["Time"], changed["Text"]) == ((True, False), (False, True))
+    shown = page(dana, "entry", contested.pk)
+    assert '<mark class="tl-changed">Something else</mark>' in shown
+    assert "Which side is right?" in shown
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"), [("left", "The left side is right"), ("right", "The right side is right")]
+)
+def test_dana_decides_which_side_is_right_and_may_take_it_back(dana, contested, choice, words):
+    answer = dana.post(f"/entries/{contested.pk}/decide/", {"choice": choice})
+    assert answer.url == f"/entries/{contested.pk}/"
+    verdict = Verdict.objects.get()
+    assert (verdict.site, verdict.entry, verdict.choice, verdict.by) == ("jca-tempo", "70", choice, "dana")
+    shown = page(dana, "entry", contested.pk)
+    assert f"<b>{words}.</b> Decided by <bdi>dana</bdi>" in shown
+    assert "Sync now" in shown
+    dana.post(f"/entries/{contested.pk}/decide/", {"choice": ""})
+    assert not Verdict.objects.exists()
+    assert "Left is right" in page(dana, "entry", contested.pk)
+
+
+def test_the_last_word_counts(dana, contested):
+    for choice in ("left", "right"):
+        dana.post(f"/entries/{contested.pk}/decide/", {"choice": choice})
+    assert Verdict.objects.get().choice == "right"
+
+
+@pytest.mark.parametrize("choice", ["link", "delete", "nonsense"])
+def test_what_is_not_the_question_cannot_be_decided(dana, contested, choice):
+    answer = dana.post(f"/entries/{contested.pk}/decide/", {"choice": choice})
+    assert "Nothing of this kind is to be decided" in said(answer)
+    assert not Verdict.objects.exists()
+
+
+def test_a_side_that_no_run_has_met_since_is_shown_as_last_agreed(dana, contested):
+    Fetched.objects.filter(site="jcb").delete()
+    shown = page(dana, "entry", contested.pk)
+    assert "<bdi>jcb</bdi> is shown as last agreed" in " ".join(shown.split())
+
+
+def test_where_one_side_was_deleted_it_says_what_follows(dana, contested):
+    Fetched.objects.filter(site="jcb").update(gone=True)
+    shown = page(dana, "entry", contested.pk)
+    assert "Deleted here" in shown
+    assert "It was deleted in jcb; the next run writes it there anew" in shown
+    assert "It was deleted in jcb, so the next run deletes it in jca-tempo too." in shown
+
+
+def test_a_lookalike_is_shown_beside_what_it_looks_like(dana, sync):
+    run = a_run(sync, "sync")
+    met(run, "jcb", "9", values=nameless("9", text="The same?"))
+    entry = on_side(
+        sync, run, "jca-tempo", "70", "parked", code="lookalike", kind="parked",
+        message="Worklog 9 on the target has the same person, issue, start and seconds.",
+    )  # fmt: skip
+    shown = page(dana, "entry", entry.pk)
+    assert '<mark class="tl-changed">The same?</mark>' in shown
+    assert "They are the same entry" in shown
+    dana.post(f"/entries/{entry.pk}/decide/", {"choice": "create"})
+    assert Verdict.objects.get().choice == "create"
+
+
+def test_a_deletion_held_back_is_decided_on_the_entrys_page(dana, sync):
+    run = a_run(sync, "sync")
+    twins(sync, "70", "7")
+    met(run, "jca-tempo", "70", gone=True)
+    entry = on_side(sync, run, "jca-tempo", "70", "parked", code="deletes_held", kind="parked")
+    shown = page(dana, "entry", entry.pk)
+    assert "Delete the other one too" in shown
+    assert "Keep the other one" in shown
+    dana.post(f"/entries/{entry.pk}/decide/", {"choice": "keep"})
+    assert Verdict.objects.get().choice == "keep"
+
+
+def test_of_a_migration_nothing_is_decided_here(dana, migration):
+    entry = an_entry(migration, a_run(migration), "e1", "parked", code="conflict", kind="parked")
+    assert "Which side is right?" not in page(dana, "entry", entry.pk)
+    dana.post(f"/entries/{entry.pk}/decide/", {"choice": "left"})
+    assert not Verdict.objects.exists()
+
+
+def test_deciding_asks_few_questions(dana, contested, django_assert_max_num_queries):
+    with django_assert_max_num_queries(QUERIES):
+        page(dana, "entry", contested.pk)
+
+
+def test_hostile_texts_of_both_sides_stay_texts(dana, contested):
+    Fetched.objects.filter(site="jcb").update(values=nameless("7", text=HOSTILE))
+    assert "<script>alert" not in page(dana, "entry", contested.pk)

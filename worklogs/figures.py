@@ -61,7 +61,7 @@ def counts_of(result: Json) -> dict[str, int]:
 
 def missing_people(run: Run) -> list[str]:
     """Authors without an active account on the target, by e-mail, else by name; each once, e-mails without case."""
-    rows = run.fetched.filter(account="").exclude(person="").order_by()
+    rows = run.fetched.filter(account="", gone=False).exclude(person="").order_by()
     labels = rows.values_list("person").annotate(first=Min("id")).order_by("-first")
     distinct = {label.casefold(): label for label, _ in labels}
     return sorted(distinct.values(), key=str.casefold)

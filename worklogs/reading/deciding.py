@@ -11,7 +11,6 @@ from connections.models import Connection
 from connections.options import Side
 from worklogs.models import Entry, Fetched, Run, Verdict
 from worklogs.reading import timeline
-from worklogs.reading.scope import names_on
 from worklogs.reading.timeline import Life, Places, Values
 
 RUNS_LOOKED_AT = 20
@@ -139,7 +138,8 @@ def _versions(connection: Connection, life: Life, met: Mapping[str, Fetched]) ->
     now = {face.side: _now(face.values, met.get(face.side)) for face in life.faces}
     gone = tuple(face.site for face in life.faces if face.side in met and met[face.side].gone)
     unseen = tuple(face.site for face in life.faces if face.side not in met and now[face.side])
-    places = _places(connection, now)
+    kept = [*((trace.left_agreed, trace.agreed) if trace else ()), *(row.values for row in met.values())]
+    places = timeline.places_of_sync(connection, kept)
     return Versions(_lines(life, agreed, now, places), bool(trace), gone, unseen)
 
 
@@ -147,11 +147,6 @@ def _now(known: Values | None, met: Fetched | None) -> Values | None:
     if met is None:
         return known
     return None if met.gone else Values.read(met.values)
-
-
-def _places(connection: Connection, now: Mapping[str, Values | None]) -> Places:
-    names = names_on(connection, {values.work for values in now.values() if values})
-    return timeline.places_of(connection, names)
 
 
 def _lines(

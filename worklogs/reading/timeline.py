@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -135,32 +135,59 @@ def _instant(spelled: Any) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A site of the connection: which side it is, whose product, and what it calls the pieces of work there; `names`
-    are those that people know better by another name than the site's own id."""
+    """A site of the connection: which side it is, whose product, and what it calls the pieces of work there.
+
+    `names` and `people` are what issues and accounts are called, of which some rows hold the site's own id alone.
+    """
 
     side: str
     vendor: str
     work: str
     names: Mapping[str, str] = field(default_factory=dict)
+    people: Mapping[str, str] = field(default_factory=dict)
+
+    def person_of(self, values: "Values") -> str:
+        return values.person or values.email or self.people.get(values.account, values.account)
 
 
 SOURCE, TARGET = Place("left", "the source", "Work item"), Place("right", "the target", "Issue id")
 type Places = Mapping[str, Place]
 
 
-def places_of(connection: Connection, names: Mapping[str, Mapping[str, str]] | None = None) -> Places:
-    """Both sites by name; of a sync with the issues' keys by side and id."""
-    left, right = connection.left, connection.right
-    vendors = [VENDORS.get(Site.Kind(site.kind), "") for site in (left, right)]
-    if connection.is_migration:
-        found = (Place("left", vendors[0], "Work item"), Place("right", vendors[1], "Issue id"))
-    else:
-        known = names or {}
-        found = (
-            Place("left", vendors[0], "Issue", known.get("left", {})),
-            Place("right", vendors[1], "Issue", known.get("right", {})),
-        )
-    return {left.name: found[0], right.name: found[1]}
+def places_of_migration(connection: Connection) -> Places:
+    left, right = (VENDORS.get(Site.Kind(site.kind), "") for site in (connection.left, connection.right))
+    return {
+        connection.left.name: Place("left", left, "Work item"),
+        connection.right.name: Place("right", right, "Issue id"),
+    }
+
+
+def places_of_sync(connection: Connection, kept: Iterable[Json | None], issues: Iterable[str] = ()) -> Places:
+    """Both sites by name, with what the issues and people of these kept worklogs, and further `issues`, are called."""
+    worklogs = [worklog for worklog in kept if worklog]
+    names = names_on(connection, {str(worklog.get("work") or "") for worklog in worklogs} | {*issues} - {""})
+    people = _people_in(connection, worklogs)
+    sites = ((Side.LEFT, connection.left), (Side.RIGHT, connection.right))
+    return {
+        site.name: Place(side, VENDORS.get(Site.Kind(site.kind), ""), "Issue", names[side], people)
+        for side, site in sites
+    }
+
+
+def _people_in(connection: Connection, worklogs: Sequence[Json]) -> dict[str, str]:
+    """Names by account: as the pairs have them, else as another of the worklogs does."""
+    persons = [worklog.get("person") or {} for worklog in worklogs]
+    named = {
+        person["account"]: person["name"]
+        for person in persons
+        if person.get("account") and person.get("name")
+    }
+    nameless = {person.get("account") for person in persons} - {*named, "", None}
+    if nameless:
+        wanted = Q(left_account__in=nameless) | Q(right_account__in=nameless)
+        for row in connection.user_mappings.filter(wanted):
+            named |= {row.left_account: row.left_name, row.right_account: row.right_name or row.left_name}
+    return {account: name for account, name in named.items() if account and name}
 
 
 # --- what changed
@@ -188,7 +215,7 @@ def shown(values: Values, place: Place) -> dict[str, str]:
     when = values.when
     worked = f"{day_text(when.day)}, {wall_clock_text(when.start)} {when.zone}".strip() if when else ""
     return {
-        "Person": values.who,
+        "Person": place.person_of(values),
         place.work: place.names.get(values.work, values.work),
         "Worked": worked,
         "Time": "" if values.seconds is None else duration_text(values.seconds),
@@ -372,7 +399,7 @@ def _edit(before: Values | None, now: Values, place: Place, *, single: bool) -> 
         at=now.updated,
         icon="pencil" if before else "plus",
         title=f"changed in {place.vendor}" if before else f"logged it in {place.vendor}",
-        author="" if before else now.who,
+        author="" if before else place.person_of(now),
         changes=changes(before, now, place),
         kept=unchanged(before, now, place) if before else [],
         single=single,
@@ -532,7 +559,7 @@ def _of_migration(entry: Entry, after: int | None) -> Life:
         ),
         began="left",
         trace=trace,
-        events=_told(acts, entry, places_of(connection), is_newest=after is None),
+        events=_told(acts, entry, places_of_migration(connection), is_newest=after is None),
         acts=acts.all,
         older=acts.older,
         gone_since=_gone_since(entry),
@@ -544,8 +571,8 @@ def _of_sync(entry: Entry, after: int | None) -> Life:
     side = side_of(connection, entry.site)
     trace = trace_of(connection, side, entry.entry)
     acts = _acts(_rows(connection.name, _worklogs(entry, side, trace)), after)
-    names = names_on(connection, _issues(entry, trace, acts))
-    left, right = (_face(entry, which, side, trace, names) for which in Side)
+    places = places_of_sync(connection, _kept(entry, trace, acts), _issues(entry, trace))
+    left, right = (_face(entry, which, side, trace, places) for which in Side)
     return Life(
         entry=entry,
         connection=connection,
@@ -555,7 +582,7 @@ def _of_sync(entry: Entry, after: int | None) -> Life:
         right=right,
         began=trace.origin if trace else str(side),
         trace=trace,
-        events=_told(acts, entry, places_of(connection, names), is_newest=after is None),
+        events=_told(acts, entry, places, is_newest=after is None),
         acts=acts.all,
         older=acts.older,
     )
@@ -584,28 +611,36 @@ def _worklogs(entry: Entry, side: Side, trace: TwinTrace | None) -> dict[str, se
     return {entry.site: {entry.entry}, other.name: copies}
 
 
-def _issues(entry: Entry, trace: TwinTrace | None, acts: Acts) -> set[str]:
-    kept = [value for row in acts.rows for value in (row.source, row.before, row.after) if value]
-    ids = {str(value.get("work") or "") for value in kept} | {entry.work, entry.issue}
-    return (ids | {trace.left_issue, trace.right_issue} if trace else ids) - {""}
+def _kept(entry: Entry, trace: TwinTrace | None, acts: Acts) -> list[Json | None]:
+    """Every worklog the page speaks of."""
+    told = [value for row in acts.rows for value in (row.source, row.before, row.after)]
+    return [entry.values, *told, *((trace.left_agreed, trace.agreed) if trace else ())]
 
 
-def _face(
-    entry: Entry, which: Side, own: Side, trace: TwinTrace | None, names: Mapping[str, Mapping[str, str]]
-) -> Face:
+def _issues(entry: Entry, trace: TwinTrace | None) -> tuple[str, ...]:
+    return (entry.work, entry.issue, *((trace.left_issue, trace.right_issue) if trace else ()))
+
+
+def _face(entry: Entry, which: Side, own: Side, trace: TwinTrace | None, places: Places) -> Face:
     """The entry's own side as it was last met, the other one as both last agreed."""
     site = entry.connection.left if which is Side.LEFT else entry.connection.right
     if which is own:
-        worklog, issue, values = entry.entry, entry.work, entry.values
+        worklog, issue, kept = entry.entry, entry.work, entry.values
     elif trace is None:
-        worklog, issue, values = "", entry.issue, None
+        worklog, issue, kept = "", entry.issue, None
     elif which is Side.LEFT:
-        worklog, issue, values = trace.left_id, trace.left_issue, trace.left_agreed
+        worklog, issue, kept = trace.left_id, trace.left_issue, trace.left_agreed
     else:
-        worklog, issue, values = trace.right_id, trace.right_issue, trace.agreed
-    key = names[which].get(issue, "") or (entry.issue_key if which is not own else "")
+        worklog, issue, kept = trace.right_id, trace.right_issue, trace.agreed
+    place = places[site.name]
+    key = place.names.get(issue, "") or (entry.issue_key if which is not own else "")
     link = copy_link(site, key, worklog)
-    return Face(which, site.name, which.capitalize(), worklog, key or issue, Values.read(values), link)
+    return Face(which, site.name, which.capitalize(), worklog, key or issue, _named(kept, place), link)
+
+
+def _named(kept: Json | None, place: Place) -> Values | None:
+    values = Values.read(kept)
+    return values and replace(values, person=values.person or place.people.get(values.account, ""))
 
 
 def of_audit(row: AuditEntry, after: int | None) -> Life:
@@ -614,8 +649,12 @@ def of_audit(row: AuditEntry, after: int | None) -> Life:
     acts = _acts(_rows(row.connection, {row.site: {row.entry}}), after)
     last = acts.rows[0] if acts.rows else row
     is_sync = connection is not None and not connection.is_migration
-    names = names_on(connection, {last.work, last.issue}) if connection and is_sync else {}
-    places = places_of(connection, names) if connection else {row.site: SOURCE, row.target_site: TARGET}
+    places: Places = {row.site: SOURCE, row.target_site: TARGET}
+    if connection and is_sync:
+        kept = [value for each in acts.rows for value in (each.source, each.before, each.after)]
+        places = places_of_sync(connection, kept, (last.work, last.issue))
+    elif connection:
+        places = places_of_migration(connection)
     source, target = _faces_of_audit(last, connection, places)
     left, right = (target, source) if source.side == "right" else (source, target)
     return Life(
