@@ -35,7 +35,18 @@ WORKLOGS = [
     {"tasks"},
     {"watchdog"},
 ]
-PURE = ("clock", "worklog", "texts", "attributes", "rules", "merge", "plan", "plan_twins", "dialects", "notices")
+PURE = (
+    "clock",
+    "worklog",
+    "texts",
+    "attributes",
+    "rules",
+    "merge",
+    "plan",
+    "plan_twins",
+    "dialects",
+    "notices",
+)
 IMPURE = ("django", "requests", "urllib3", "connections.models", "connections.clients", "connections.opening")
 PURE_OPTIONS = ("connections.options", "connections.cron", "connections.problems")
 

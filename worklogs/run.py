@@ -273,10 +273,21 @@ def work(run: Run, owner: str, shift: Shift = Shift()) -> Run:
     crew = Crew(job, owner)
     with _heartbeat(crew, shift), _signals(halt):
         crew.work(shift.writers or WRITERS[job.context.side.target])
+    if fresh and not run.queued and (refused := _refused_at_the_door(job)):
+        run.delete()
+        raise refused
     job.tell()
     Run.objects.filter(pk=run.pk).update(busy_seconds=run.busy_seconds + time.monotonic() - began)
     run.refresh_from_db()
     return finish(job)
+
+
+def _refused_at_the_door(job: Job) -> SiteError | None:
+    """A site's refusal of our token before anything was done: then the run has not begun."""
+    reason = job.context.halt.reason
+    if not isinstance(reason, SiteError) or reason.code != "auth_failed" or job.context.run.audit.exists():
+        return None
+    return reason
 
 
 def _refuse_changed(run: Run) -> None:
