@@ -44,6 +44,7 @@ SAMPLES = """
 /reports/
 /reports/migration/{name}/ ?print=1 ?format=text ?format=csv ?run={old_run} ?run={dry_run}
 /reports/migration/{live}/ ?format=text
+/reports/migration/{sync}/ ?print=1
 /reports/migration/jca-jcb/
 /runs/ ?after={old_run} ?connection={name}&kind=migration&state=finished ?state=paused /runs/(htmx)
 /runs/of/{name}/ /runs/of/{name}/(htmx)
@@ -51,17 +52,22 @@ SAMPLES = """
 /runs/{live_run}/ /runs/{live_run}/(htmx)
 /runs/{dry_run}/ ?outcome=plan-create&after={old_act}
 /runs/{old_run}/
+/runs/{sync_run}/
 /entries/ {filters} ?outcome=written&after={old_entry} ?connection=wingtip-to-jcb&outcome=linked
-    ?run={run} ?run={run}&outcome=unchanged ?format=csv
+    ?run={run} ?run={run}&outcome=unchanged ?connection={sync} ?connection={sync}&outcome=parked ?format=csv
 /entries/{entry}/
 /entries/{often}/
+/entries/{sync_entry}/
 /entries/log/ {filters} ?outcome=created&after={old_act} ?outcome=open ?outcome=updated&connection={name}
-    ?run={old_run}&outcome=failed ?run={dry_run}&outcome=plan-create ?format=csv
+    ?run={old_run}&outcome=failed ?run={dry_run}&outcome=plan-create ?connection={sync} ?format=csv
 /entries/log/{old_act}/
 /people/
 /people/{name}/ ?how=none ?q=smith+1&edit={person} ?after={person} ?format=csv
 /people/{live}/
+/people/{sync}/
 /people/jca-jcb/
+/issues/{sync}/ ?side=right ?after=90000-1 /issues/{sync}/(htmx)
+/issues/jca-jcb/
 /connections/
 /connections/add/ ?kind=migration ?kind=sync
 /connections/people/
@@ -72,6 +78,7 @@ SAMPLES = """
 /connections/{name}/settings/
 /connections/{name}/twinlog.toml
 /connections/{name}/edit/
+/connections/{sync}/
 /connections/jca-jcb/
 /connections/jca-jcb/edit/
 /issues/jca-jcb/ ?side=left /issues/jca-jcb/(htmx)
@@ -92,6 +99,8 @@ FILTERS = """
 ?q=10007 ?q=1000500 ?q=abc-10 ?q=smith ?q=smith+1&outcome=failed&connection={name} ?q=nobody
 """
 """Of both lists of entries."""
+UNSEEN = {"worklogs:hook"}
+"""What no person looks at."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +194,9 @@ def much_data_of_note() -> dict[str, object]:
         "name": name,
         "live": live,
         "person": much_data.PEOPLE[0].email,
+        "sync": much_data.TWO_WAY.name,
+        "sync_run": Run.objects.filter(connection__name=much_data.TWO_WAY.name, kind="sync")[0].pk,
+        "sync_entry": Entry.objects.filter(connection__name=much_data.TWO_WAY.name, standing="parked")[0].pk,
         "run": writing[0],
         "old_run": writing[100],
         "dry_run": dry_run,
@@ -201,7 +213,7 @@ def names_without(every: Sequence[Page]) -> list[str]:
     asked = {resolve(urlsplit(page.address).path).view_name for page in every}
     client = Page("/").client
     logging.getLogger("django.request").setLevel(logging.ERROR)
-    rest = ((name, path) for name, path in url_map() if name not in asked)
+    rest = ((name, path) for name, path in url_map() if name not in asked | UNSEEN)
     return [name for name, path in rest if client.get(path).status_code != 405]
 
 

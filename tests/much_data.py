@@ -1,5 +1,5 @@
 """An installation's database full of data, for `make measure`: a large migration that has ended, one under way, small
-ones, a sync that never ran; more than 200,000 audit rows and what belongs to them."""
+ones, a sync and one that never ran; more than 200,000 audit rows and what belongs to them."""
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,6 +41,8 @@ PLANS = (
     Plan("wingtip-to-jcb", "jcb", 1_000, 1_000, 10),
 )
 SOURCE = "contoso-7pace"
+TWO_WAY = Plan("jca-tempo-jcb", "jcb", 4_000, 4_000, 100)
+"""A sync whose entries all began on its left side, in Tempo."""
 OPTIONS = {
     "source_timezone": "Europe/Berlin",
     "issues": {"match": "label", "on": "right", "label": "id-{id}"},
@@ -86,6 +88,10 @@ def fill() -> None:
         connection = Connection.objects.create(name=plan.name, kind="migration", **ends)
         _fill_connection(connection, plan, list(_items(first, plan.fetched)))
         first += plan.fetched
+    ends = {"left": sites["jca-tempo"], "right": jcb, "options": {"issues": {"match": "key"}}}
+    two_way = Connection.objects.create(name=TWO_WAY.name, kind="sync", **ends)
+    _fill_connection(two_way, TWO_WAY, list(_items(first, TWO_WAY.fetched)))
+    _keep_reach(two_way)
     with database.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -179,7 +185,7 @@ def _fetched(run: Run, item: Item, decided: bool) -> Fetched:
 
 def _entry(run: Run, item: Item) -> Entry:
     return Entry(
-        connection=run.connection, site=SOURCE, digest=item.log.digest, values=item.log.to_json(),
+        connection=run.connection, site=run.connection.left.name, digest=item.log.digest, values=item.log.to_json(),
         standing=item.standing, kind="waiting" if item.code else "", tried_at=NOW,
         settled_by=run, seen_by=run, **item.known,
     )  # fmt: skip
@@ -207,8 +213,9 @@ def _act(run: Run, item: Item, action: str, outcome: str) -> AuditEntry:
     bodies = {"request_body": {"comment": item.log.text}, "response_body": {"id": f"9{item.log.entry}"}}
     wrote = {"after": values, "exchange": WIRE | bodies} if outcome == "written" else {}
     return AuditEntry(
-        run=run, connection=run.connection.name, at=NOW, settled_at=NOW, site=SOURCE,
-        target_site=run.connection.right.name, action=action, outcome=outcome, source=values, **item.known, **wrote,
+        run=run, connection=run.connection.name, at=NOW, settled_at=NOW,
+        site=run.connection.left.name, target_site=run.connection.right.name, action=action, outcome=outcome,
+        source=values, **item.known, **wrote,
     )  # fmt: skip
 
 
@@ -218,7 +225,7 @@ def _act(run: Run, item: Item, action: str, outcome: str) -> AuditEntry:
 def _fill_connection(connection: Connection, plan: Plan, items: Sequence[Item]) -> None:
     carried = items[: plan.carried]
     keep(_run(connection, is_dry=place % 10 == 8) for place in range(plan.runs))
-    runs = list(connection.runs.select_related("connection__right").order_by("id"))
+    runs = list(connection.runs.select_related("connection__left", "connection__right").order_by("id"))
     writing = [run for run in runs if not run.is_dry]
     keep(_fetched(runs[-1], item, place < plan.carried) for place, item in enumerate(items))
     keep(_entry(runs[-1], item) for item in carried)
@@ -233,7 +240,7 @@ def _fill_connection(connection: Connection, plan: Plan, items: Sequence[Item]) 
 
 
 def _run(connection: Connection, *, is_dry: bool) -> Run:
-    kind, state = ("dry_run", "planned") if is_dry else ("migration", "finished")
+    kind, state = ("dry_run", "planned") if is_dry else (connection.kind, "finished")
     ended = {"phase": "ended", "ended_at": NOW, "busy_seconds": 912.5}
     return Run(connection=connection, kind=kind, state=state, options_digest="x", **ended)
 
@@ -255,14 +262,35 @@ def _keep_course(run: Run) -> None:
 def _keep_surroundings(connection: Connection) -> None:
     known = [person for person in PEOPLE if person not in STRANGERS]
     keep(_pair(connection, person, "manual" if n < 8 else "email") for n, person in enumerate(known))
-    pairs = {"connection": connection, "found_by": "label"}
-    keep(models.IssuePair(left=str(10_000 + n), right=f"5{10_000 + n}", **pairs) for n in range(ISSUES))
+    keep(_issues(connection))
     hours_ago = [NOW - timedelta(hours=back) for back in range(0, 24 * 60, 3)]
     keep(models.CarriedHour(connection=connection, hour=hour, created_seconds=90_000) for hour in hours_ago)
     found = {"site": "jca", "state": "ok", "need": "To write.", "hint": ""}
     checks = [found | {"what": f"Permission {n}"} for n in range(14)]
     ConnectionCheck.objects.create(connection=connection, at=NOW, status="ok", checks=checks)
     Proof.objects.create(connection=connection, at=NOW, balanced=True, different=0, **hours.terms(connection))
+
+
+def _issues(connection: Connection) -> Iterator[models.IssuePair]:
+    """Those of a sync are called by keys; work items of a migration have none."""
+    for number in range(10_000, 10_000 + ISSUES):
+        keys = {} if connection.is_migration else {"left_key": f"JCA-{number}", "right_key": f"ABC-{number}"}
+        yield models.IssuePair(
+            connection=connection, left=str(number), right=f"5{number}", found_by="label", **keys
+        )
+
+
+def _keep_reach(sync: Connection) -> None:
+    """How far it has come, and the issues without a counterpart."""
+    for side, key in (("left", "OPS"), ("right", "WEB")):
+        keep(models.Cursor(connection=sync, side=side, feed=feed, at=NOW) for feed in models.Cursor.Feed)
+        keep(
+            models.OutOfScope(
+                connection=sync, side=side, issue=str(80_000 + n), key=f"{key}-{n}", entries=1 + n % 40,
+                seconds=900 * (1 + n % 400), misses=n % 6, look_after=NOW + timedelta(hours=n % 60),
+            )
+            for n in range(ISSUES)
+        )  # fmt: skip
 
 
 def _keep_results(connection: Connection, runs: Sequence[Run]) -> None:

@@ -169,14 +169,21 @@ class _Found:
 
 def _found_in(run: Run) -> Sequence[_Found]:
     """Everybody whose entries the run fetched."""
-    if run.state in ENDED and run.ended_at:
-        return _found_in_ended(run.pk, run.ended_at)
+    if _has_read(run):
+        return _found_in_all(run.pk, run.started_at)
     return _found_now(run.pk)
 
 
+def _has_read(run: Run) -> bool:
+    """Whether it fetches nothing any more: a sync may, as long as it goes on."""
+    if run.state in ENDED:
+        return True
+    return run.is_live and run.phase == Run.Phase.CARRYING and run.connection.is_migration
+
+
 @lru_cache(maxsize=8)
-def _found_in_ended(run: int, _ended_at: datetime) -> Sequence[_Found]:
-    """What an ended run has read stays as it is; to add it up takes long where it is much."""
+def _found_in_all(run: int, _started_at: datetime) -> Sequence[_Found]:
+    """What has been read stays as it is; to add it up takes long where it is much."""
     return _found_now(run)
 
 
