@@ -71,8 +71,19 @@ def _next_look(seconds_left: float) -> float:
     return max(SOON, min(seconds_left, LOOK_EARLY_SECONDS) if early else seconds_left)
 
 
+def queue_removal(context: Context, left: Leftover) -> None:
+    """A step of its own for an old copy that a move has left behind."""
+    lock = f"{context.jira_site}:{left.issue}"
+    spec = context.spec_of({"id": left.issue, "key": left.issue}, removals=[left.copy])
+    key = f"{context.key_of(left.issue)} without {left.copy}"
+    steps.add(context.run, Step.Kind.CARRY, key, lock=lock, spec=spec)
+
+
 class Carriage:
     """One step's way through an issue."""
+
+    # What a run calls an entry whose new copy stands, so that the old one may go.
+    moved_by: tuple[Fetched.Outcome, ...] = (Fetched.Outcome.UPDATED, Fetched.Outcome.UNCHANGED)
 
     def __init__(self, context: Context, step: Step) -> None:
         self.context = context
@@ -500,23 +511,21 @@ class Carriage:
 
     def _queue_removals(self, results: Sequence[Result]) -> None:
         """Steps of their own: the old issue's step may be under way, and past its removals."""
-        standing = (Fetched.Outcome.UPDATED, Fetched.Outcome.UNCHANGED)
-        entries = [result.source.entry for result in results if result.outcome in standing]
+        entries = [result.source.entry for result in results if result.outcome in self.moved_by]
         if not entries:
             return
         context = self.context
         moved = Leftover.objects.filter(connection=context.connection, site=context.source_site)
         for left in moved.filter(entry__in=entries):
-            lock = f"{context.jira_site}:{left.issue}"
-            spec = context.spec_of({"id": left.issue, "key": left.issue}, removals=[left.copy])
-            key = f"{context.key_of(left.issue)} without {left.copy}"
-            steps.add(context.run, Step.Kind.CARRY, key, lock=lock, spec=spec)
+            queue_removal(context, left)
 
     def _remove_moved(self) -> None:
         copies = self.step.spec.get("removals", [])
         moved = Leftover.objects.filter(connection=self.context.connection, site=self.context.source_site)
         for left in moved.filter(copy__in=copies):
             source = Worklog.from_json(left.source)
+            if not self._may_remove(left, source):
+                continue
             try:
                 exchange = write.remove(self.context.side, left.copy, left.issue, self.context.manner)
             except SiteError as fault:
@@ -525,6 +534,9 @@ class Carriage:
                 self._fail_removal(left, source, fault)
             else:
                 ledger.settle_removal(self.context, left, source, exchange)
+
+    def _may_remove(self, left: Leftover, source: Worklog) -> bool:  # noqa: ARG002
+        return True
 
     def _fail_removal(self, left: Leftover, source: Worklog, fault: SiteError) -> None:
         """The hours stand twice on the target: the entry is open until the old copy is gone."""

@@ -64,6 +64,12 @@ class TwinCarriage(Carriage):
     """One lane's way through an issue."""
 
     context: LaneContext
+    moved_by = (
+        Fetched.Outcome.CREATED,
+        Fetched.Outcome.UPDATED,
+        Fetched.Outcome.UNCHANGED,
+        Fetched.Outcome.LINKED,
+    )
 
     def __init__(self, context: LaneContext, step: Step) -> None:
         super().__init__(context, step)
@@ -160,7 +166,8 @@ class TwinCarriage(Carriage):
         copy = rules.copy_of(shown, self.issue.id, author, self.context.policy)
         if isinstance(copy, Refuse):
             return Refusal(found, copy)
-        fresh = copy.with_(attributes=self.context.carried_attributes(source))
+        carried = self.context.carried_attributes(source)
+        fresh = copy.with_(attributes=carried, marked_site=self.context.source_site)
         return replace(found, mapped=Mapped(shown, fresh, row.account, author.token))
 
     def _author(self, account: str, source: Worklog) -> Author | Refuse:
@@ -174,7 +181,14 @@ class TwinCarriage(Carriage):
         run.refresh_from_db(fields=["holds_deletes", "allow_deletes"])
         allowed = run.allow_deletes is not None and not run.holds_deletes
         deletes = Deletes.MIRROR if allowed and options.deletes is Deletes.PARK else options.deletes
-        return Terms(self.context.lane, self.context.policy, deletes, run.holds_deletes)
+        return Terms(
+            self.context.lane,
+            self.context.policy,
+            self.context.source_site,
+            self.context.side.name,
+            deletes,
+            run.holds_deletes,
+        )
 
     def _verdicts(self, entries: Sequence[str]) -> dict[str, str]:
         """What a person has decided, about the entry itself or about its twin: one lane has to carry it."""
@@ -188,9 +202,11 @@ class TwinCarriage(Carriage):
     def _gone(self) -> dict[str, datetime | None]:
         """Worklogs of the target that are known to be deleted, in this run or held back by an earlier one."""
         context = self.context
-        fetched = context.run.fetched.filter(site=context.side.name, gone=True)
+        side = context.target_side
+        twins = [id_on(trace, side) for trace in self._traces.values()]
+        fetched = context.run.fetched.filter(site=context.side.name, gone=True, entry__in=twins)
         held = Entry.objects.filter(
-            connection=context.connection, site=context.side.name, code="deletes_held"
+            connection=context.connection, site=context.side.name, code="deletes_held", entry__in=twins
         )
         known: dict[str, datetime | None] = dict.fromkeys(held.values_list("entry", flat=True))
         return known | dict(fetched.values_list("entry", "gone_at"))
@@ -485,6 +501,12 @@ class TwinCarriage(Carriage):
     def _settle_found(self, results: Sequence[Result]) -> None:
         self._traces = self.context.traces_of([result.source.entry for result in results])
         self._settle([self._recovered(result) for result in results])
+        for result in results:
+            edited = self.context.run.fetched.filter(
+                site=self.context.source_site, entry=result.source.entry, gone=False
+            )
+            # What was read by now may be newer than what was sent then.
+            edited.exclude(digest=result.source.digest).update(outcome=Fetched.Outcome.PENDING)
 
     def _recovered(self, result: Result) -> Result:
         """Both agree on what was sent: what somebody has changed of it since is an edit."""
@@ -496,9 +518,23 @@ class TwinCarriage(Carriage):
         copy = plan.as_stored(sent, result.stored, self.context.policy)
         copy = copy.with_(entry=result.stored.entry, updated=result.stored.updated)
         agreed = Agreed(Agreement(result.source, copy), trace, is_copy)
-        return replace(result, twins=agreed, outcome=Fetched.Outcome.CREATED)
+        before = agreed_on(trace, self.context.target_side) if trace else None
+        return replace(result, twins=agreed, before=before, outcome=Fetched.Outcome.CREATED)
 
     # --- copies left behind by a move
+
+    def _may_remove(self, left: Leftover, source: Worklog) -> bool:
+        """Nobody else's worklog is deleted, nor one that somebody has changed since."""
+        now = self.context.side.by_id([left.copy])
+        kind = self.context.side.target
+        before = merge.facts(Worklog.from_json(left.values), kind)
+        if not now or not merge.changed(before, merge.facts(now[0], kind)):
+            return True
+        words = "it is not any more what it was when the entry was moved"
+        self._fail_removal(
+            left, source, SiteError(self.context.side.name, FaultKind.WAITING, "conflict", words)
+        )
+        return False
 
     def _fail_removal(self, left: Leftover, source: Worklog, fault: SiteError) -> None:
         """The hours stand twice on the target: the entry is open until the old copy is gone."""

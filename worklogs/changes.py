@@ -4,7 +4,8 @@ Feeds tell a little late and tell some things twice: each is asked again from a 
 told, and what is known already is no news. A cursor moves once the run it belongs to has settled everything.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import batched
 from typing import Any
@@ -17,17 +18,18 @@ from connections.clients.feeds import BEGINNING, Change, moment_of
 from connections.clients.http import FaultKind, SiteError
 from connections.models import Delivery
 from connections.options import Side
-from worklogs import ancestry, merge, steps
+from worklogs import ancestry, merge, scope, steps
 from worklogs.context import InterruptedRunError
 from worklogs.fetch import LONGEST_LABEL, ROWS_A_COMMIT
 from worklogs.issues import FIELDS, issue_of
-from worklogs.lanes import LaneContext, agreed_on, issue_on
+from worklogs.lanes import LaneContext, agreed_on, id_on, issue_on
 from worklogs.ledger import Place, place_of
 from worklogs.mapping import TRY_AGAIN_AFTER
 from worklogs.models import (
     Cursor,
     Entry,
     Fetched,
+    Leftover,
     OutOfScope,
     Run,
     RunLog,
@@ -41,10 +43,11 @@ from worklogs.sides import Page
 from worklogs.worklog import Person, Worklog
 
 # How long after a change a feed may still leave it out: Jira hides its last minute, Tempo's search may lag.
+IDS_A_PART = 20
 OVERLAP = {Target.JIRA: timedelta(minutes=3), Target.TEMPO: timedelta(minutes=5)}
 # No clock is further off than this: what is older by our clock than a run's start need not be asked for again.
-CLOCKS_APART = timedelta(hours=1)
-OPEN_A_RUN = 200
+CLOCKS_APART = timedelta(hours=13)
+OPEN_A_RUN = 100
 HINTS_A_RUN = 100
 
 CHANGES, DELETIONS, PAIRS, OPEN, HINTS = "changes", "deletions", "pairs", "open", "hints"
@@ -58,18 +61,48 @@ def plan_reading(lanes: Sequence[LaneContext]) -> None:
         for what in (CHANGES, DELETIONS, OPEN):
             _add(run, context.source_side, what)
         if hints := _take_hints(context):
-            _add(run, context.source_side, HINTS, worklogs=hints)
+            deleted = [hint.worklog for hint in hints if hint.event == Delivery.Event.DELETED]
+            named = list(dict.fromkeys(hint.worklog for hint in hints))[-HINTS_A_RUN:]
+            _add(run, context.source_side, HINTS, worklogs=named, deleted=deleted)
+        for issue in context.scope.backlog(context.source_side):
+            _add(run, context.source_side, "issue", issue)
+    _let_hints_go(lanes)
     _add(run, lanes[0].source_side, PAIRS)
 
 
-def _take_hints(context: LaneContext) -> list[str]:
-    """Worklogs that the side's webhooks have named since the last run; the feeds may tell of them later only."""
+def leftovers_due(context: LaneContext) -> list[Leftover]:
+    """Old copies that a move has left behind, whatever has ended the run that was to delete them."""
+    if context.run.is_dry:
+        return []
+    tried = Entry.objects.filter(
+        connection=context.connection,
+        site=context.source_site,
+        standing=Entry.Standing.FAILED,
+        tried_at__gt=timezone.now() - TRY_AGAIN_AFTER,
+    ).exclude(kind=FaultKind.PASSING)
+    left = Leftover.objects.filter(connection=context.connection, site=context.source_site)
+    if context.run.retry or context.run.full:
+        return list(left)
+    return list(left.exclude(entry__in=tried.values("entry")))
+
+
+def _take_hints(context: LaneContext) -> list[Delivery]:
+    """What the side's webhooks have named since the last run; the feeds may tell of it later only."""
     if context.run.is_dry:
         return []
     waiting = Delivery.objects.filter(webhook__site__name=context.source_site, taken_at=None).order_by("id")
-    found = dict(waiting.values_list("pk", "worklog"))
-    Delivery.objects.filter(pk__in=found).update(taken_at=timezone.now())
-    return list(dict.fromkeys(found.values()))[-HINTS_A_RUN:]
+    found = list(waiting)
+    Delivery.objects.filter(pk__in=[hint.pk for hint in found]).update(taken_at=timezone.now())
+    return found
+
+
+def _let_hints_go(lanes: Sequence[LaneContext]) -> None:
+    """A side that is written to only calls about what was written there: nobody waits for that."""
+    read = {lane.source_site for lane in lanes}
+    written = {lane.side.name for lane in lanes} - read
+    if not lanes[0].run.is_dry:
+        waiting = Delivery.objects.filter(webhook__site__name__in=written, taken_at=None)
+        waiting.update(taken_at=timezone.now())
 
 
 def _add(run: Run, side: Side, what: str, issue: str = "", **more: Any) -> None:
@@ -85,9 +118,9 @@ def read(context: LaneContext, step: Step) -> None:
     elif what == DELETIONS:
         _read_deletions(context, step)
     elif what == OPEN:
-        _read_open(context)
+        _read_open(context, step)
     elif what == HINTS:
-        _read_hints(context, step.spec["worklogs"])
+        _read_hints(context, step)
     elif step.spec["issue"]:
         keep(context, context.source.standing(step.spec["issue"]))
     else:
@@ -98,6 +131,7 @@ def conclude(run: Run) -> None:
     """The run has settled all it has read: the cursors move on."""
     if run.is_dry:
         return
+    scope.conclude(run)
     known_by_now = run.started_at - CLOCKS_APART
     for step in run.steps.filter(kind=Step.Kind.READ).exclude(spec__newest=None):
         feed = Cursor.Feed.CHANGED if step.spec["what"] == CHANGES else Cursor.Feed.DELETED
@@ -124,17 +158,17 @@ def _read_changes(context: LaneContext, step: Step) -> None:
     try:
         for page in context.source.changed(since, first_day, _unless(context)):
             keep(context, page.rows, counted_until=until)
-            in_order = in_order and _is_in_order(page, newest)
+            in_order = in_order and _is_in_order(context, page, newest)
             newest = max(newest, page.until)
             pages += 1
             if pages > 1:
                 context.halt.check()
     except InterruptedRunError:
-        if in_order:
+        if pages and in_order:
             _note(step, reached=newest.isoformat())
         raise
     if context.run.full:
-        _note_missing(context)
+        _note_missing(context, step)
     _note(step, newest=newest.isoformat())
 
 
@@ -148,13 +182,16 @@ def _reached(step: Step) -> datetime | None:
     return datetime.fromisoformat(step.spec["reached"]) if "reached" in step.spec else None
 
 
-def _note(step: Step, **told: str) -> None:
+def _note(step: Step, **told: Any) -> None:
     step.spec |= told
     Step.objects.filter(pk=step.pk).update(spec=step.spec)
 
 
-def _is_in_order(page: Page, newest: datetime) -> bool:
-    """Whether a feed that is broken off here can be gone on with: nothing older is still to come."""
+def _is_in_order(context: LaneContext, page: Page, newest: datetime) -> bool:
+    """Whether a feed that is broken off here can be gone on with: nothing older is still to come. Jira promises so;
+    of Tempo it shows by its rows."""
+    if context.source.target is Target.JIRA:
+        return True
     moments = [moment for row in page.rows if (moment := moment_of(row.updated))]
     return moments == sorted(moments) and (not moments or moments[0] >= newest or newest == BEGINNING)
 
@@ -173,24 +210,35 @@ def _unless(context: LaneContext):
     return known if not context.run.full else lambda _changes: ()
 
 
-def _note_missing(context: LaneContext) -> None:
-    """Twins that a full listing has not met: gone, where their issue can be seen and they cannot."""
+def _note_missing(context: LaneContext, step: Step) -> None:
+    """Twins that a full listing has not met. A dry run has marked none as met."""
+    if context.run.is_dry:
+        return
     side = context.source_side
     twins = TwinTrace.objects.filter(connection=context.connection, ended=False)
     missed = list(twins.exclude(**{f"{side}_seen_by": context.run.pk}))
-    for part in batched(missed, ROWS_A_COMMIT):
-        issues = {issue_on(trace, side) for trace in part}
-        seen = {str(row["id"]) for row in context.source.jira.issues(issues)}
-        _note_gone(context, [trace for trace in part if issue_on(trace, side) in seen], {})
+    _note_unseen(context, step, missed)
 
 
-def _read_hints(context: LaneContext, worklogs: Sequence[str]) -> None:
-    """A call of a vendor is a hint: what it named is read by its id, and what is not there may be deleted."""
-    rows = context.source.by_id(worklogs)
+def _read_hints(context: LaneContext, step: Step) -> None:
+    """A call of a vendor is a hint: what it named is read by its id."""
+    rows = list(_by_id(context, step, step.spec["worklogs"]))
     keep(context, rows)
-    missing = set(worklogs) - {row.entry for row in rows}
-    traces = context.traces_on(context.source_side, missing)
-    _note_gone(context, [trace for trace in traces.values() if not trace.ended], {})
+    missing = set(step.spec["worklogs"]) - {row.entry for row in rows}
+    traces = context.traces_on(context.source_side, missing & set(step.spec["deleted"]))
+    _note_gone(context, step, [trace for trace in traces.values() if not trace.ended], {})
+
+
+def _by_id(context: LaneContext, step: Step, worklogs: Iterable[str]) -> Iterator[Worklog]:
+    """These worklogs as they stand; part by part, since Tempo gives them one by one. What a part has shown to be
+    missing is noted with the step, so that another slice goes on after it."""
+    absent = set(step.spec.get("absent", ()))
+    for part in batched([worklog for worklog in worklogs if worklog not in absent], IDS_A_PART):
+        rows = context.source.by_id(part)
+        absent |= set(part) - {row.entry for row in rows}
+        _note(step, absent=sorted(absent))
+        yield from rows
+        context.halt.check()
 
 
 # --- deletions
@@ -200,16 +248,13 @@ def _read_deletions(context: LaneContext, step: Step) -> None:
     """A run that reads its side for the first time knows of no twin that could have been deleted."""
     newest = _cursor(context, Cursor.Feed.DELETED)
     if newest is None:
-        _note(step, newest=(context.run.started_at - CLOCKS_APART).isoformat())
-        if not TwinTrace.objects.filter(connection=context.connection).exists():
-            return
         newest = context.run.started_at - CLOCKS_APART
+        if not TwinTrace.objects.filter(connection=context.connection).exists():
+            _note(step, newest=newest.isoformat())
+            return
     since = newest - OVERLAP[context.source.target]
     try:
-        has_unknown = False
-        for page in context.source.deleted(since):
-            has_unknown = not _note_deleted(context, page.changes) or has_unknown
-            newest = max(newest, page.until)
+        told = _told_deleted(context, since)
     except SiteError as fault:
         if fault.kind is not FaultKind.WAITING:
             raise
@@ -218,36 +263,81 @@ def _read_deletions(context: LaneContext, step: Step) -> None:
             RunLog.Level.WARNING,
         )
         return
-    if has_unknown:
-        _read_deletions_besides(context, since)
-    _note(step, newest=newest.isoformat())
+    traces = context.traces_on(context.source_side, list(told.at))
+    _note_gone(context, step, [trace for trace in traces.values() if not trace.ended], told.at)
+    _note(step, newest=max(newest, told.until).isoformat())
 
 
-def _read_deletions_besides(context: LaneContext, since: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a side has told of deletions: when, by worklog, and up to which moment it has told everything."""
+
+    at: Mapping[str, datetime]
+    until: datetime
+
+
+def _told_deleted(context: LaneContext, since: datetime) -> Told:
+    """Raises SiteError where deletions cannot be seen at all."""
+    at: dict[str, datetime] = {}
+    until = since
+    for page in context.source.deleted(since):
+        at |= {change.worklog: change.at for change in page.changes}
+        until = max(until, page.until)
+    if len(context.traces_on(context.source_side, list(at))) < len(at):
+        at |= _told_besides(context, since)
+    return Told(at, until)
+
+
+def _told_besides(context: LaneContext, since: datetime) -> dict[str, datetime]:
+    """Where ids are of no worklog that ever had a twin: they may be another vendor's."""
     try:
-        for page in context.source.deleted_besides(since):
-            _note_deleted(context, page.changes)
+        pages = list(context.source.deleted_besides(since))
     except SiteError as fault:
         if fault.kind is not FaultKind.WAITING:
             raise
+        return {}
+    return {change.worklog: change.at for page in pages for change in page.changes}
 
 
-def _note_deleted(context: LaneContext, changes: Sequence[Change]) -> bool:
-    """False where some of these ids are of no worklog that ever had a twin."""
-    at = {change.worklog: change.at for change in changes}
-    traces = context.traces_on(context.source_side, list(at))
-    _note_gone(context, [trace for trace in traces.values() if not trace.ended], at)
-    return len(traces) == len(at)
+def _note_unseen(context: LaneContext, step: Step, traces: Sequence[TwinTrace]) -> None:
+    """Absent is not deleted: a worklog that we do not meet may be hidden. It is gone where the site has told so, or
+    where it cannot tell of deletions at all and its issue is there to be seen."""
+    if not traces:
+        return
+    try:
+        told = _told_deleted(context, min(trace.agreed_at for trace in traces) - CLOCKS_APART)
+    except SiteError as fault:
+        if fault.kind is not FaultKind.WAITING:
+            raise
+        _note_gone(context, step, _on_seen_issues(context, traces), {})
+        return
+    side = context.source_side
+    _note_gone(context, step, [trace for trace in traces if id_on(trace, side) in told.at], told.at)
+    if hidden := sum(id_on(trace, side) not in told.at for trace in traces):
+        context.log(
+            f"{hidden:,} worklogs of {context.source_site} were not met, and nothing says that they were deleted: "
+            "their twins stay. Look whether our account may see them.",
+            RunLog.Level.WARNING,
+        )
 
 
-def _note_gone(context: LaneContext, traces: Sequence[TwinTrace], at: Mapping[str, datetime]) -> None:
-    """Each is read once more before it counts as deleted: a feed's id alone is a hint."""
+def _on_seen_issues(context: LaneContext, traces: Sequence[TwinTrace]) -> list[TwinTrace]:
+    side = context.source_side
+    issues = {issue_on(trace, side) for trace in traces}
+    seen = {str(row["id"]) for row in context.source.jira.issues(issues)}
+    return [trace for trace in traces if issue_on(trace, side) in seen]
+
+
+def _note_gone(
+    context: LaneContext, step: Step, traces: Sequence[TwinTrace], at: Mapping[str, datetime]
+) -> None:
+    """Each is read once more before it counts as deleted: what a feed names is a hint."""
     side = context.source_side
     last = {agreed_on(trace, side).entry: agreed_on(trace, side) for trace in traces}
-    last = {entry: row for entry, row in last.items() if entry not in _held(context, last)}
-    still = {row.entry for row in context.source.by_id(last)} if last else set()
-    gone = [row for entry, row in last.items() if entry not in still]
-    note_gone(context, gone, at)
+    held = _held(context, last)
+    last = {entry: row for entry, row in last.items() if entry not in held}
+    still = {row.entry for row in _by_id(context, step, last)}
+    note_gone(context, [row for entry, row in last.items() if entry not in still], at)
 
 
 def _held(context: LaneContext, worklogs: Collection[str]) -> set[str]:
@@ -271,17 +361,39 @@ def note_gone(context: LaneContext, rows: Sequence[Worklog], at: Mapping[str, da
 # --- what is open, and new pairs
 
 
-def _read_open(context: LaneContext) -> None:
-    """Entries that failed or are parked, once there is a reason to try them again: what they waited for is past."""
-    due = _due(context)
-    Entry.objects.filter(pk__in=[entry.pk for entry in due]).update(cause="")
-    held = [entry for entry in due if entry.code == "deletes_held"]
-    note_gone(context, [Worklog.from_json(entry.values) for entry in held], {})
-    tried = {entry.entry: entry for entry in due[:OPEN_A_RUN] if entry.code != "deletes_held"}
-    rows = context.source.by_id(tried) if tried else []
-    gone = tried.keys() - {row.entry for row in rows}
-    note_gone(context, [Worklog.from_json(tried[entry].values) for entry in sorted(gone)], {})
+def _read_open(context: LaneContext, step: Step) -> None:
+    """Entries that failed or are parked, once there is a reason to try them again: what they waited for is past.
+
+    Each is read as it stands. A deletion that was held back is one only as long as the worklog is gone; of any other
+    that is not there its twin stays, until the site tells that it was deleted.
+    """
+    due = {entry.entry: entry for entry in _due(context)[:OPEN_A_RUN]}
+    if not context.run.is_dry:
+        tried = Entry.objects.filter(pk__in=[entry.pk for entry in due.values()])
+        tried.update(cause="", tried_at=timezone.now())
+    rows = list(_by_id(context, step, due))
+    there = {row.entry for row in rows}
+    gone = [entry for key, entry in due.items() if key not in there and entry.code == "deletes_held"]
+    note_gone(context, [Worklog.from_json(entry.values) for entry in gone], {})
+    _note_never_carried(context, [entry for entry in due.values() if entry.entry not in there])
     keep(context, rows, again=True)
+
+
+def _note_never_carried(context: LaneContext, entries: Sequence[Entry]) -> None:
+    """Of entries that never had a twin nothing can be deleted: those told to be gone are closed."""
+    alone = {entry.entry: entry for entry in entries if entry.code != "deletes_held"}
+    alone = {key: alone[key] for key in alone.keys() - context.traces_on(context.source_side, alone).keys()}
+    if not alone:
+        return
+    oldest = min((entry.tried_at for entry in alone.values() if entry.tried_at), default=None)
+    try:
+        told = _told_deleted(context, (oldest or context.run.started_at) - CLOCKS_APART)
+    except SiteError as fault:
+        if fault.kind is not FaultKind.WAITING:
+            raise
+        return
+    gone = [Worklog.from_json(entry.values) for key, entry in alone.items() if key in told.at]
+    note_gone(context, gone, told.at)
 
 
 def _due(context: LaneContext) -> list[Entry]:
@@ -370,8 +482,9 @@ def keep(
     Entries of issues without a counterpart are counted; those changed before `counted_until` were counted before.
     `again` keeps all of them, to be tried again.
     """
+    rows = _without_leftovers(context, rows)
     traces = context.traces_on(context.source_side, [row.entry for row in rows])
-    if context.run.full:
+    if context.run.full and not context.run.is_dry:
         _mark_seen(context, traces)
     news = [row for row in rows if again or _is_news(context, row, traces.get(row.entry))]
     fresh = [row for row in news if row.entry not in traces]
@@ -382,6 +495,15 @@ def keep(
     for part in batched(placed, ROWS_A_COMMIT):
         _keep(context, list(part))
     _read_left_out(context)
+
+
+def _without_leftovers(context: LaneContext, rows: Sequence[Worklog]) -> list[Worklog]:
+    """Without old copies that are about to be deleted, because a move has written them anew elsewhere."""
+    left = Leftover.objects.filter(
+        connection=context.connection, site=context.side.name, copy__in=[row.entry for row in rows]
+    )
+    copies = set(left.values_list("copy", flat=True))
+    return [row for row in rows if row.entry not in copies]
 
 
 def _is_news(context: LaneContext, row: Worklog, trace: TwinTrace | None) -> bool:
@@ -441,7 +563,12 @@ def _keep(context: LaneContext, rows: Sequence[Worklog]) -> None:
         account = accounts[person]
         fetched.append(_fetched(context, _completed(context, row), account.id if account else "", person))
     with transaction.atomic():
-        Fetched.objects.bulk_create(fetched, ignore_conflicts=True)
+        Fetched.objects.bulk_create(
+            fetched,
+            update_conflicts=True,
+            unique_fields=["run", "site", "entry"],
+            update_fields=["work", "person", "account", "digest", "seconds", "values"],
+        )
 
 
 def _people(context: LaneContext, rows: Sequence[Worklog]) -> dict[str, Person]:

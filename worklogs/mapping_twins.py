@@ -122,15 +122,16 @@ def _worth_trying(
 
 
 def guard_deletions(context: LaneContext) -> None:
-    """A run that would delete more than 50 entries and more than 5 % of the known twins holds all deletions back,
-    unless so many were allowed."""
+    """A run that would delete more than 50 entries and more than 5 % of the known twins holds all deletions back; one
+    that was told how many may be deleted holds all back where there are more."""
     run = context.run
-    if context.options.deletes is not Deletes.MIRROR:
+    mirrors = context.options.deletes is Deletes.MIRROR
+    if context.options.deletes is Deletes.KEEP or not (run.allow_deletes is not None or mirrors):
         return
     twins = TwinTrace.objects.filter(connection=context.connection, ended=False).count()
     deleted = _deletions(context)
     many = deleted > FEW_DELETIONS and deleted * 100 > twins * FEW_PERCENT
-    if many and deleted > (run.allow_deletes or 0):
+    if many if run.allow_deletes is None else deleted > run.allow_deletes:
         Run.objects.filter(pk=run.pk).update(holds_deletes=True)
         context.log(
             f"{deleted:,} of {twins:,} entries would be deleted. None is, until somebody allows it.",

@@ -302,11 +302,14 @@ class Agreement:
 
 def agreement(present: Present, twin: Twin, stored: Worklog, found: Merge) -> Agreement:
     """After the target has stored what it took over. What is still to go back stays as it was agreed before, so that
-    it shows as an edit."""
+    it shows as an edit; and when each was changed is left open, so that no feed's word of it passes for known."""
     open_ = found.back | found.contested
+    told = {"updated": ""} if open_ else {}
     return Agreement(
-        source=overlaid(present.row, twin.source, _source_fields(present, twin, open_ & found.edited)),
-        copy=overlaid(stored, twin.copy, open_),
+        source=overlaid(present.row, twin.source, _source_fields(present, twin, open_ & found.edited)).with_(
+            **told
+        ),
+        copy=overlaid(stored, twin.copy, open_).with_(**told),
         unsettled=twin.unsettled & open_,
     )
 

@@ -276,13 +276,19 @@ class LinksRead(models.Model):
 
 
 class IssuePair(models.Model):
-    """The same piece of work on both sides, held by immutable id; the key is for people."""
+    """The same piece of work on both sides, held by immutable id; the key is for people.
+
+    `left_backlog` and `right_backlog`: the issue's entries on that side were left alone before its counterpart was
+    found, and are still to be read.
+    """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="issue_pairs")
     left = models.CharField(max_length=40)
     left_key = models.CharField(max_length=100, blank=True)
     right = models.CharField(max_length=40)
     right_key = models.CharField(max_length=100, blank=True)
+    left_backlog = models.BooleanField(default=False)
+    right_backlog = models.BooleanField(default=False)
     found_by = models.CharField(max_length=200)
     seen_at = models.DateTimeField(auto_now=True)
 

@@ -284,7 +284,8 @@ def conflict(what: str) -> Refuse:
 
 def _is_written(copy: Worklog, row: Worklog, policy: Policy) -> bool:
     if policy.has_markers:
-        return row.marker == copy.marker
+        is_other = copy.marked_site and row.marked_site and copy.marked_site != row.marked_site
+        return row.marker == copy.marker and not is_other
     wanted = copy.with_(billable=None, text=_folded(copy.text))
     return not differences(wanted, row.with_(text=_folded(row.text)), policy)
 

@@ -106,11 +106,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the connection says about conflicts, deletions and lookalikes on this lane. `holds_deletes` holds back
-    every deletion, because there are more than go without a question."""
+    """What the connection says about conflicts, deletions and lookalikes on this lane, and the sites by which a marker
+    is known. `holds_deletes` holds back every deletion, because there are more than go without a question."""
 
     lane: Lane
     policy: Policy
+    source_site: str = ""
+    target_site: str = ""
     deletes: Deletes = Deletes.MIRROR
     holds_deletes: bool = False
 
@@ -137,11 +139,11 @@ def plan_lane(entries: Sequence[Found], target: Target, terms: Terms) -> list[Ac
 
 def _joins(fresh: Sequence[Found], free: Sequence[Worklog], terms: Terms) -> dict[str, Action]:
     """Entries whose twin stands there already: by a marker of either side, else by its look."""
-    origins = _origins(fresh, free)
+    origins = _origins(fresh, free, terms)
     taken = {row.entry for row in origins.values()}
     rest = [found for found in fresh if found.row.entry not in origins]
-    names = {found.row.entry for found in rest}
-    candidates = [_with_own_marker(row, names) for row in free if row.entry not in taken]
+    named = {found.row.entry: found for found in rest}
+    candidates = [_with_own_marker(row, named, terms) for row in free if row.entry not in taken]
     forced = {found.row.entry for found in rest if found.verdict == "create"}
     lookers = [found for found in rest if found.row.entry not in forced]
     rows = recognised([found.mapped for found in lookers], candidates, _looking(terms.policy))
@@ -157,20 +159,36 @@ def _joins(fresh: Sequence[Found], free: Sequence[Worklog], terms: Terms) -> dic
     return actions
 
 
-def _origins(fresh: Iterable[Found], free: Iterable[Worklog]) -> dict[str, Worklog]:
+def _origins(fresh: Iterable[Found], free: Iterable[Worklog], terms: Terms) -> dict[str, Worklog]:
     """By entry the target's worklog whose marker it bears: it is itself the copy, and its trace was lost."""
     by_id = {row.entry: row for row in free}
     found: dict[str, Worklog] = {}
     for one in fresh:
         origin = by_id.get(one.row.marker) if one.row.marker else None
-        if origin is not None and origin.seconds == one.row.seconds and origin not in found.values():
+        if origin is None or origin in found.values():
+            continue
+        if _is_meant(one.row, one.mapped.copy, origin, terms.target_site, terms):
             found[one.row.entry] = origin
     return found
 
 
-def _with_own_marker(row: Worklog, entries: Collection[str]) -> Worklog:
+def _is_meant(marked: Worklog, one: Worklog, other: Worklog, site: str, terms: Terms) -> bool:
+    """Whether a marker speaks of this very site. Where its vendor has no room to name one, both must look the same:
+    ids of several sites are alike."""
+    if marked.marked_site:
+        return marked.marked_site == site
+    one_start = merge.facts(one, terms.lane.target_kind)[merge.START]
+    return (
+        one.seconds == other.seconds and one_start == merge.facts(other, terms.lane.target_kind)[merge.START]
+    )
+
+
+def _with_own_marker(row: Worklog, entries: Mapping[str, Found], terms: Terms) -> Worklog:
     """A marker that names none of these entries was left by another connection: here it says nothing."""
-    return row if not row.marker or row.marker in entries else row.with_(marker="")
+    found = entries.get(row.marker) if row.marker else None
+    if found and _is_meant(row, found.mapped.copy, row, terms.source_site, terms):
+        return row
+    return row.with_(marker="")
 
 
 def _looking(policy: Policy) -> Policy:

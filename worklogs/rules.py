@@ -81,6 +81,8 @@ def unfit(source: Worklog, policy: Policy) -> Skip | Refuse | None:
         return Skip(f"{source.seconds} s is under the minimum of {policy.minimum_seconds} s")
     if source.defect:
         return _defective(source)
+    if source.moment is None:
+        return _defective(source.with_(defect="it has no start that can be read"))
     least = jira.SHORTEST if policy.target is Target.JIRA else 1
     planned = rounded(source.seconds, policy.rounding, policy.rounding_minutes)
     if planned < least:

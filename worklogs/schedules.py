@@ -113,7 +113,7 @@ def _following(connection: Connection, now: datetime) -> datetime | None:
 
 def _begun(planned: NextRun) -> Run | None:
     """The run that makes up for what was missed; None where another is under way, or somebody was quicker."""
-    if _is_under_way(planned.connection):
+    if is_under_way(planned.connection):
         return None
     owed = NextRun.objects.filter(pk=planned.pk, expression=planned.expression, missed_at=planned.missed_at)
     try:
@@ -139,7 +139,7 @@ def _owes_full(connection: Connection) -> bool:
     return not ended.filter(full=True, ended_at__gt=timezone.now() - WHOLE_AFTER).exists()
 
 
-def _is_under_way(connection: Connection) -> bool:
+def is_under_way(connection: Connection) -> bool:
     """A queued run counts as long as it is not ended, also while it is paused or between two workers."""
     run = connection.runs.filter(state=Run.State.RUNNING).first()
     return run is not None and (run.queued or runs.is_worked_on(run))

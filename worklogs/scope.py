@@ -12,11 +12,12 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from connections.models import Connection
 from connections.options import Side
 from worklogs.issue_twins import IssueTwins, TwinPair
-from worklogs.models import IssuePair, OutOfScope, Run
+from worklogs.models import IssuePair, OutOfScope, Run, Step
 from worklogs.rules import Refuse
-from worklogs.worklog import Worklog
+from worklogs.worklog import Worklog, digest_of
 
 FIRST_LOOK, LONGEST_LOOK = timedelta(minutes=1), timedelta(days=1)
 ISSUES_A_SLICE = 100
@@ -48,11 +49,15 @@ class Scope:
         self._run = run
         self._connection = run.connection
         self._twins = twins
+        self._rule = _spelled(twins.rule, self._connection)
         self._left_out: list[tuple[Side, str]] = []
+        self._foreseen: dict[tuple[Side, str], Pair] = {}
 
     def forget_other_rules(self) -> None:
         """Pairs found by another rule than today's are looked for anew; what is a twin already stays one."""
-        others = IssuePair.objects.filter(connection=self._connection).exclude(found_by=self._twins.rule)
+        if self._run.is_dry:
+            return
+        others = IssuePair.objects.filter(connection=self._connection).exclude(found_by=self._rule)
         if others.exists():
             others.delete()
             OutOfScope.objects.filter(connection=self._connection).delete()
@@ -66,7 +71,8 @@ class Scope:
             pair = Pair(row.left, row.right, row.left_key, row.right_key)
             issue = pair.on(side)
             found[issue] = _several(issue) if issue in found else pair
-        return found
+        foreseen = {issue: self._foreseen[side, issue] for issue in wanted if (side, issue) in self._foreseen}
+        return found | foreseen
 
     def pairs(self, side: Side, issues: Iterable[str]) -> dict[str, Found]:
         """The counterpart of each issue, looked for where it is not known. Raises SiteError."""
@@ -117,6 +123,8 @@ class Scope:
         return list(due.values_list("issue", flat=True)[:ISSUES_A_SLICE])
 
     def _put_off(self, side: Side, issues: Sequence[str]) -> None:
+        if self._run.is_dry:
+            return
         rows = OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=issues)
         for row in rows:
             patience = min(FIRST_LOOK * 2 ** min(row.misses, 20), LONGEST_LOOK)
@@ -124,8 +132,22 @@ class Scope:
                 misses=F("misses") + 1, look_after=timezone.now() + patience
             )
 
+    def backlog(self, side: Side) -> list[str]:
+        """Issues whose entries were left alone before, and that no run has read whole since."""
+        pairs = IssuePair.objects.filter(connection=self._connection, **{f"{side}_backlog": True})
+        return list(pairs.values_list(str(side), flat=True))
+
     def _remember(self, twins: Iterable[TwinPair]) -> None:
-        pairs = {(pair.left, pair.right): pair for pair in map(_pair, twins)}
+        pairs = list({(pair.left, pair.right): pair for pair in map(_pair, twins)}.values())
+        if self._run.is_dry:
+            self._foreseen |= {(side, pair.on(side)): pair for pair in pairs for side in Side}
+            return
+        with transaction.atomic():
+            self._save(pairs)
+            for side in Side:
+                self._take_back(side, [pair.on(side) for pair in pairs])
+
+    def _save(self, pairs: Sequence[Pair]) -> None:
         rows = [
             IssuePair(
                 connection=self._connection,
@@ -133,49 +155,74 @@ class Scope:
                 left_key=pair.left_key,
                 right=pair.right,
                 right_key=pair.right_key,
-                found_by=self._twins.rule[:200],
+                found_by=self._rule,
                 seen_at=timezone.now(),
             )
-            for pair in pairs.values()
+            for pair in pairs
         ]
-        with transaction.atomic():
-            IssuePair.objects.bulk_create(
-                rows,
-                update_conflicts=True,
-                unique_fields=["connection", "left", "right"],
-                update_fields=["left_key", "right_key", "found_by", "seen_at"],
-            )
-            for side in Side:
-                issues = [pair.on(side) for pair in pairs.values()]
-                out = OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=issues)
-                self._left_out += [(side, issue) for issue in out.values_list("issue", flat=True)]
-                out.delete()
+        IssuePair.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["connection", "left", "right"],
+            update_fields=["left_key", "right_key", "found_by", "seen_at"],
+        )
+
+    def _take_back(self, side: Side, issues: Sequence[str]) -> None:
+        """What was left alone is a backlog now, until a run has read it and come to its end."""
+        out = OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=issues)
+        found = list(out.values_list("issue", flat=True))
+        pairs = IssuePair.objects.filter(connection=self._connection, **{f"{side}__in": found})
+        pairs.update(**{f"{side}_backlog": True})
+        out.delete()
+        self._left_out += [(side, issue) for issue in found]
 
     def leave_out(self, side: Side, rows: Sequence[Worklog]) -> None:
         """Counts entries of issues without a counterpart: by issue, with their hours."""
+        Run.objects.filter(pk=self._run.pk).update(passed_over=F("passed_over") + len(rows))
+        if self._run.is_dry:
+            return
         entries = Counter(row.work for row in rows)
         seconds: Counter[str] = Counter()
         for row in rows:
             seconds[row.work] += row.seconds
+        found = OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=entries)
+        known = {out.issue: out for out in found}
+        for issue, out in known.items():
+            begins_anew = self._run.full and out.seen_by_id != self._run.pk
+            out.entries = entries[issue] + (0 if begins_anew else out.entries)
+            out.seconds = seconds[issue] + (0 if begins_anew else out.seconds)
+            out.seen_by = self._run
+        new = [
+            OutOfScope(
+                connection=self._connection,
+                side=side,
+                issue=issue,
+                entries=count,
+                seconds=seconds[issue],
+                look_after=timezone.now() + FIRST_LOOK,
+                seen_by=self._run,
+            )
+            for issue, count in sorted(entries.items())
+            if issue not in known
+        ]
         with transaction.atomic():
-            for issue, count in sorted(entries.items()):
-                self._count(side, issue, count, seconds[issue])
-            Run.objects.filter(pk=self._run.pk).update(passed_over=F("passed_over") + len(rows))
+            OutOfScope.objects.bulk_update(known.values(), ["entries", "seconds", "seen_by"])
+            OutOfScope.objects.bulk_create(new, ignore_conflicts=True)
 
-    def _count(self, side: Side, issue: str, entries: int, seconds: int) -> None:
-        """A full run counts anew what it meets."""
-        first = {"entries": entries, "seconds": seconds, "seen_by": self._run}
-        row, made = OutOfScope.objects.get_or_create(
-            connection=self._connection,
-            side=side,
-            issue=issue,
-            defaults={**first, "look_after": timezone.now() + FIRST_LOOK},
-        )
-        if made:
-            return
-        begins_anew = self._run.full and row.seen_by_id != self._run.pk
-        more = first | {"entries": F("entries") + entries, "seconds": F("seconds") + seconds}
-        OutOfScope.objects.filter(pk=row.pk).update(**(first if begins_anew else more))
+
+def conclude(run: Run) -> None:
+    """What was still to be read of newly paired issues has been."""
+    for side in Side:
+        read = run.steps.filter(kind=Step.Kind.READ, state=Step.State.DONE, spec__side=str(side))
+        issues = [spec["issue"] for spec in read.values_list("spec", flat=True) if spec.get("issue")]
+        pairs = IssuePair.objects.filter(connection=run.connection, **{f"{side}__in": issues})
+        pairs.update(**{f"{side}_backlog": False})
+
+
+def _spelled(rule: str, connection: Connection) -> str:
+    """The rule as a pair remembers it; pairs written down by people are another rule once they are others."""
+    pairs = connection.get_options().issues.pairs
+    return f"{rule} {digest_of([list(pair) for pair in pairs])[:8]}"[:200] if pairs else rule[:200]
 
 
 def _pair(twin: TwinPair) -> Pair:

@@ -1,6 +1,6 @@
 """What a run does that is a sync: read what changed on both sides, place it, and carry it both ways."""
 
-from worklogs import carry_twins, changes, ledger_twins, mapping_twins, moves, recover, steps
+from worklogs import carry, carry_twins, changes, ledger_twins, mapping_twins, moves, recover, steps
 from worklogs.context import Halt
 from worklogs.lanes import LaneContext, open_lanes
 from worklogs.mapping import lock_of
@@ -31,6 +31,8 @@ class Sync:
         self.context.scope.forget_other_rules()
         changes.plan_reading(self.lanes)
         for lane in self.lanes:
+            for leftover in changes.leftovers_due(lane):
+                carry.queue_removal(lane, leftover)
             left = recover.unsettled(lane).exclude(run=lane.run).order_by()
             for issue, key in left.values_list("issue", "issue_key").distinct():
                 spec = lane.spec_of({"id": issue, "key": key})

@@ -71,6 +71,8 @@ def sync_after_hook(site_id: int) -> None:
     it was too late for when it has ended."""
     read = Q(left=site_id) | Q(right=site_id)
     for connection in Connection.objects.with_sites().filter(read, kind=Connection.Kind.SYNC, paused=False):
+        if schedules.is_under_way(connection):
+            continue
         try:
             ring(runs.start(connection, runs.Asked(queued=True)).pk)
         except runs.RunActiveError:

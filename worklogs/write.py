@@ -93,9 +93,21 @@ def update(side: Side, mapped: Mapped, before: Worklog, issue: Issue, manner: Ma
         body["attributes"] = _merged(before, side.marker_attribute, body.get("attributes", []))
         return _read_back(side, side.tempo.update_worklog(int(before.entry), body), side.read)
     jira = _jira(side, mapped)
-    body = {**jira_dialect.body(mapped.copy), "comment": jira_dialect.comment(mapped.copy)}
+    body = _changed(mapped.copy, before)
     answer = jira.update_worklog(issue.id, before.entry, body, adjust_estimate=manner.estimate)
     return _read_back(side, answer, jira_dialect.worklog)
+
+
+def _changed(copy: Worklog, before: Worklog) -> dict[str, Any]:
+    """What Jira has to be told: unsent fields stay, and a comment sent again loses what plain text cannot hold."""
+    body = {**jira_dialect.body(copy), "comment": jira_dialect.comment(copy)}
+    same = {
+        "started": bool(copy.moment and before.moment and copy.moment.instant == before.moment.instant),
+        "timeSpentSeconds": copy.seconds == before.seconds,
+        "comment": copy.text == before.text,
+    }
+    changed = {name: value for name, value in body.items() if not same.get(name, False)}
+    return changed or body
 
 
 def move(side: JiraSide, before: Worklog, issue: Issue, manner: Manner) -> dict[str, Any]:
