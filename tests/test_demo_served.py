@@ -18,6 +18,7 @@ def newcomer(tmp_path):
     installation.end()
 
 
+@pytest.mark.timeout(600)
 def test_a_newcomer_watches_migration_and_sync_and_the_demo_leaves_nothing_behind(newcomer):
     """It takes the next free port, prints the way in and, when the run has ended, the report; a second demo in the
     same folder is refused. What somebody logs at one company arrives at the other. It can be gone on with, and then
@@ -44,6 +45,7 @@ def test_a_newcomer_watches_migration_and_sync_and_the_demo_leaves_nothing_behin
 
     until(lambda: "The dashboard stays" in demo.out.read_text(), PATIENCE)
     assert "7pace Time Log Migration" in demo.out.read_text()
+    assert "Sync acme-globex: acme-tempo and globex-tempo" in demo.out.read_text()
 
     logged_at_acme_arrives_at_globex(demo, "2026-03-02T09:00", "Before the break")
     end(demo, signal.SIGTERM)

@@ -102,7 +102,7 @@ class Command(BaseCommand):
         carry_out(supervisor, stage.apply)
         password = answer(supervisor, stage, "make_admin", "--name", USER, "--reset")["password"]
         run = answer(supervisor, stage, "migrate_worklogs", MIGRATION, "--queue")["run"]
-        answer(supervisor, stage, "sync", SYNC, "--queue")
+        first = answer(supervisor, stage, "sync", SYNC, "--queue")["run"]
         service = Service(stage.environment, listener)
         if not service.start(supervisor):
             return
@@ -114,7 +114,8 @@ class Command(BaseCommand):
             "Jira allows 100 writes a second, so it takes a minute or two. Ctrl-C ends everything.\n"
         )
         self._go_live(supervisor, stage, service)
-        supervisor.finish(stage.manage("follow", "--run", str(run)))
+        for number in (run, first):
+            supervisor.finish(stage.manage("follow", "--run", str(number)))
         self._say(f"\nThe dashboard stays at {service.url} until Ctrl-C.")
         supervisor.tend()
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from connections.commanding import ProductCommand
-from reports import balance, migration
+from reports import balance, reporting
 from reports.finding import add_subject, find_run
 from worklogs import figures
 from worklogs import run as runs
@@ -28,7 +28,7 @@ class Command(ProductCommand):
         self._follow(found)
         result = figures.of(found)
         hours = balance.recorded(found.connection)
-        self.emit({**result, "balance": hours.as_json()}, migration.text(found))
+        self.emit({**result, "balance": hours.as_json()}, reporting.text_of(found))
         return exit_status(found, result)
 
     def _follow(self, run: Run) -> None:
