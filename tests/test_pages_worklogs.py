@@ -1439,6 +1439,14 @@ def test_what_was_read_before_both_agreed_is_past(dana, contested):
     assert (versions.gone, versions.unseen) == (("jca-tempo",), ("jcb",))
 
 
+def test_the_same_time_told_in_another_zone_is_no_change(dana, contested):
+    """Jira gives a written worklog back in UTC, and reads it in its author's zone."""
+    moment = {**values()["moment"], "start": "08:00:00", "zone": "UTC"}
+    TwinTrace.objects.update(agreed=nameless("7", moment=moment))
+    lines = dana.get(f"/entries/{contested.pk}/").context["decision"].versions.lines
+    assert {line.field for line in lines if line.differs} == {"Time", "Text"}
+
+
 def test_of_two_that_were_linked_what_they_never_agreed_on_is_marked(dana, contested):
     TwinTrace.objects.update(unsettled=["text"], left_agreed=worklog("70", seconds=7200))
     lines = dana.get(f"/entries/{contested.pk}/").context["decision"].versions.lines

@@ -42,9 +42,10 @@ class When:
     end: time
     note: str = ""
 
-    @property
-    def worked(self) -> tuple[date, time]:
-        return self.day, self.start
+    def is_same(self, other: Self) -> bool:
+        """Whether both mean one time: some is told in another zone."""
+        same_clock = (self.day, self.start) == (other.day, other.start)
+        return same_clock or (self.instant is not None and self.instant == other.instant)
 
     @property
     def yours(self) -> str:
@@ -229,7 +230,7 @@ def differing(before: Values, after: Values, place: Place) -> list[str]:
     """The names of the fields that are not the same. Of some people only the account is known."""
     old, new = shown(before, place), shown(after, place)
     same = {"Person"} if before.account and before.account == after.account else set()
-    if before.when and after.when and before.when.worked == after.when.worked:
+    if before.when and after.when and before.when.is_same(after.when):
         same.add("Worked")
     return [name for name in new if new[name] != old[name] and name not in same]
 
