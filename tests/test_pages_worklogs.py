@@ -1429,6 +1429,31 @@ def test_a_side_that_no_run_has_met_since_is_shown_as_last_agreed(dana, conteste
     assert "<bdi>jcb</bdi> is shown as last agreed" in " ".join(shown.split())
 
 
+def test_what_was_read_before_both_agreed_is_past(dana, contested):
+    """The run that merged both sides read them as they were before."""
+    later = a_run(contested.connection, "sync")
+    Entry.objects.update(settled_by=later)
+    TwinTrace.objects.update(run=later)
+    met(later, "jca-tempo", "70", gone=True)
+    versions = dana.get(f"/entries/{contested.pk}/").context["decision"].versions
+    assert (versions.gone, versions.unseen) == (("jca-tempo",), ("jcb",))
+
+
+def test_the_same_time_told_in_another_zone_is_no_change(dana, contested):
+    """Jira gives a written worklog back in UTC, and reads it in its author's zone."""
+    moment = {**values()["moment"], "start": "08:00:00", "zone": "UTC"}
+    TwinTrace.objects.update(agreed=nameless("7", moment=moment))
+    lines = dana.get(f"/entries/{contested.pk}/").context["decision"].versions.lines
+    assert {line.field for line in lines if line.differs} == {"Time", "Text"}
+
+
+def test_of_two_that_were_linked_what_they_never_agreed_on_is_marked(dana, contested):
+    TwinTrace.objects.update(unsettled=["text"], left_agreed=worklog("70", seconds=7200))
+    lines = dana.get(f"/entries/{contested.pk}/").context["decision"].versions.lines
+    (text,) = [line for line in lines if line.field == "Text"]
+    assert (text.agreed, text.left.is_changed, text.right.is_changed) == ("", True, True)
+
+
 def test_where_one_side_was_deleted_it_says_what_follows(dana, contested):
     Fetched.objects.filter(site="jcb").update(gone=True)
     shown = page(dana, "entry", contested.pk)
@@ -1478,3 +1503,38 @@ def test_deciding_asks_few_questions(dana, contested, django_assert_max_num_quer
 def test_hostile_texts_of_both_sides_stay_texts(dana, contested):
     Fetched.objects.filter(site="jcb").update(values=nameless("7", text=HOSTILE))
     assert "<script>alert" not in page(dana, "entry", contested.pk)
+
+
+# --- people on two sides
+
+
+def test_people_of_both_sides_are_told_by_where_they_log(dana, sync):
+    """Alice logs on both sides and is one person; Bob is nobody in Tempo; nobody asks who deleted something."""
+    run = a_run(sync, "sync")
+    UserMapping.objects.create(
+        connection=sync, found_by="email", left_account="a-1", left_email="alice@example.com", left_name="Alice Smith",
+        right_account="b-1", right_name="Alice Smith",
+    )  # fmt: skip
+    bob = {"name": "Bob Jones", "email": "bob@example.com", "account": "b-2", "guid": ""}
+    met(run, "jca-tempo", "70", person="alice@example.com", account="b-1", seconds=60)
+    met(run, "jcb", "7", person="alice@example.com", account="a-1", seconds=60)
+    met(run, "jcb", "8", person="bob@example.com", values=worklog("8", person=bob), seconds=60)
+    met(run, "jca-tempo", "71", person="gone@example.com", gone=True)
+    people = dana.get("/people/jca-jcb/").context["people"]
+    assert [(line.name, line.side, line.target, line.every.entries) for line in people.lines] == [
+        ("Bob Jones", "right", "", 1),
+        ("Alice Smith", "left", "b-1", 2),
+    ]
+    shown = page(dana, "people", "jca-jcb")
+    assert "1 person has no account on the other side" in shown
+    assert "Pair in the settings" in shown
+
+
+def test_people_of_a_sync_are_known_after_a_quiet_run(dana, sync):
+    """A run reads what changed: whoever was found before is still to be seen."""
+    a_run(sync, "sync")
+    UserMapping.objects.create(
+        connection=sync, found_by="email", left_account="a-1", left_email="alice@example.com", left_name="Alice Smith",
+        right_account="b-1", right_name="Alice Smith",
+    )  # fmt: skip
+    assert [line.name for line in dana.get("/people/jca-jcb/").context["people"].lines] == ["Alice Smith"]

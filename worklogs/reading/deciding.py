@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from connections.models import Connection
 from connections.options import Side
+from worklogs import merge
 from worklogs.models import Entry, Fetched, Run, Verdict
 from worklogs.reading import timeline
 from worklogs.reading.timeline import Life, Places, Values
@@ -114,12 +115,15 @@ def of_life(life: Life) -> Decision | None:
 def _met(entry: Entry, life: Life) -> dict[str, Fetched]:
     """Both worklogs as runs last met them, by side: those of the newest runs, as far as they are kept."""
     runs = Run.objects.filter(connection=entry.connection).exclude(kind=Run.Kind.DRY_RUN)
-    newest = list(runs.order_by("-id").values_list("pk", flat=True)[:RUNS_LOOKED_AT])
+    newest = runs.order_by("-id").values("pk")[:RUNS_LOOKED_AT]
     worklogs = {face.side: (face.site, face.id or _lookalike(entry)) for face in life.faces}
     wanted = Q(pk__in=[])
     for site, worklog in worklogs.values():
         wanted |= Q(site=site, entry=worklog)
-    rows = Fetched.objects.filter(wanted, run__in=newest).order_by("run_id", "id")
+    since = life.trace.run_id if life.trace else None
+    # What was read before both agreed is past, but for the run that came upon the question.
+    later = Q(run__gt=since or 0) | Q(run=entry.settled_by_id)
+    rows = Fetched.objects.filter(wanted, later, run__in=newest).order_by("run_id", "id")
     found = {(row.site, row.entry): row for row in rows}
     return {side: found[key] for side, key in worklogs.items() if key in found}
 
@@ -158,7 +162,8 @@ def _lines(
     place = {face.side: places[face.site] for face in life.faces}
     then = {side: timeline.shown(values, place[side]) for side, values in agreed.items() if values}
     here = {side: timeline.shown(values, place[side]) for side, values in now.items() if values}
-    changed = {side: _changed(side, agreed, now, place) for side in place}
+    open_ = _unsettled(life)
+    changed = {side: [*_changed(side, agreed, now, place), *open_] for side in place}
     fields = dict.fromkeys(
         name for values in (*then.values(), *here.values()) for name, value in values.items() if value
     )
@@ -166,11 +171,27 @@ def _lines(
     return [
         Line(
             name,
-            then.get(began, {}).get(name, ""),
+            "" if name in open_ else then.get(began, {}).get(name, ""),
             *(Cell(here.get(side, {}).get(name, ""), name in changed[side]) for side in ("left", "right")),
         )
         for name in fields
     ]
+
+
+def _unsettled(life: Life) -> set[str]:
+    """The fields in which two that were linked have not agreed yet."""
+    found = life.trace.unsettled if life.trace else []
+    return {FIELDS.get(name, "Attributes") for name in found}
+
+
+FIELDS = {
+    merge.AUTHOR: "Person",
+    merge.ISSUE: "Issue",
+    merge.START: "Worked",
+    merge.SECONDS: "Time",
+    merge.BILLABLE: "Billable",
+    merge.TEXT: "Text",
+}
 
 
 def _changed(

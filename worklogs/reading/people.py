@@ -38,13 +38,15 @@ class Amount:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One person of the source. `label` is the e-mail, else the name, else the id; `how` a UserMapping's way of being
-    found, or "none". `used` is false for a pair that no run has gone by yet."""
+    found, or "none". `used` is false for a pair that no run has gone by yet; `side` is where they logged, of a sync
+    maybe the right."""
 
     label: str
     name: str = ""
     email: str = ""
     account: str = ""
     guid: str = ""
+    side: str = "left"
     how: str = "none"
     target: str = ""
     target_name: str = ""
@@ -62,7 +64,7 @@ class Line:
     @property
     def can_be_paired(self) -> bool:
         """A pair needs an e-mail address or an id; a bare name may be two people's."""
-        return bool(self.email or self.account)
+        return self.side == "left" and bool(self.email or self.account)
 
     @property
     def named(self) -> dict[str, str]:
@@ -120,10 +122,11 @@ def of(connection: Connection) -> People:
     tokens = _token_holders(connection)
     everybody = _found_in(run) if run else []
     told = [(found, pairs.of(found.names, found.account)) for found in everybody]
-    told += pairs.unseen(everybody)
+    told += pairs.unseen(everybody, every=not connection.is_migration)
     lines = [
         Line(
             found.label,
+            side=found.side,
             **found.who,
             **pair,
             **_weights(found, held),
@@ -161,6 +164,7 @@ class _Found:
     account: str
     every: Amount
     who: Mapping[str, Any]
+    side: str = "left"
 
     @property
     def names(self) -> list[str]:
@@ -169,6 +173,8 @@ class _Found:
 
 def _found_in(run: Run) -> Sequence[_Found]:
     """Everybody whose entries the run fetched."""
+    if not run.connection.is_migration:
+        return _found_in_sync(run)
     if _has_read(run):
         return _found_in_all(run.pk, run.started_at)
     return _found_now(run.pk)
@@ -185,6 +191,23 @@ def _has_read(run: Run) -> bool:
 def _found_in_all(run: int, _started_at: datetime) -> Sequence[_Found]:
     """What has been read stays as it is; to add it up takes long where it is much."""
     return _found_now(run)
+
+
+def _found_in_sync(run: Run) -> Sequence[_Found]:
+    """Of both sides, whoever logged on both once; who only deleted something there is nobody to look for."""
+    rows = run.fetched.filter(gone=False).exclude(person="").order_by()
+    groups = rows.values_list("site", "person", "account").annotate(Count("id"), Sum("seconds"), Min("id"))
+    left = run.connection.left.name
+    merged: dict[str, tuple[str, str, str, Amount, int]] = {}
+    for site, label, account, entries, seconds, sample in sorted(groups, key=lambda row: row[0] != left):
+        first = (label, account, "left" if site == left else "right", Amount(), sample)
+        name, before, side, already, oldest = merged.get(label.casefold(), first)
+        merged[label.casefold()] = (name, before or account, side, already + Amount(entries, seconds), oldest)
+    persons = _persons(sample for *_, sample in merged.values())
+    return [
+        _Found(label, account, every, persons.get(sample, NOBODY), side)
+        for label, account, side, every, sample in merged.values()
+    ]
 
 
 def _found_now(run: int) -> Sequence[_Found]:
@@ -216,7 +239,7 @@ class _Pairs:
     def __init__(self, connection: Connection) -> None:
         rows = list(connection.user_mappings.values_list(*PAIR, named=True))
         self._by_hand = [row for row in rows if row.found_by != UserMapping.FoundBy.EMAIL]
-        found = [row for row in rows if row.found_by == UserMapping.FoundBy.EMAIL]
+        self._found = found = [row for row in rows if row.found_by == UserMapping.FoundBy.EMAIL]
         self._by_name = {
             name.casefold(): row
             for row in (*found, *self._by_hand)
@@ -232,11 +255,15 @@ class _Pairs:
             return {"how": UserMapping.FoundBy.EMAIL if used else "none", "target": used}
         return _told(row) | {"used": bool(used) and row.right_account in ("", used)}
 
-    def unseen(self, everybody: Sequence[_Found]) -> Iterator[tuple[_Found, dict[str, Any]]]:
-        """Pairs that people made for somebody who has no entries yet."""
+    def unseen(self, everybody: Sequence[_Found], *, every: bool) -> Iterator[tuple[_Found, dict[str, Any]]]:
+        """Pairs that people made for somebody who has no entries yet; `every` pair where a run reads changes only."""
         known = {name for found in everybody for name in found.names}
-        for row in self._by_hand:
-            if not {row.left_email.casefold(), row.left_account.casefold()} & known:
+        for row in [*self._found, *self._by_hand] if every else self._by_hand:
+            names = {row.left_email.casefold(), row.left_account.casefold()}
+            if every:
+                names |= {row.right_email.casefold(), row.right_account.casefold()}
+            if not (names - {""}) & known:
+                known |= names - {""}
                 who = {
                     "name": row.left_name,
                     "email": row.left_email,

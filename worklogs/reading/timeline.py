@@ -42,9 +42,10 @@ class When:
     end: time
     note: str = ""
 
-    @property
-    def worked(self) -> tuple[date, time]:
-        return self.day, self.start
+    def is_same(self, other: Self) -> bool:
+        """Whether both mean one time: some is told in another zone."""
+        same_clock = (self.day, self.start) == (other.day, other.start)
+        return same_clock or (self.instant is not None and self.instant == other.instant)
 
     @property
     def yours(self) -> str:
@@ -229,7 +230,7 @@ def differing(before: Values, after: Values, place: Place) -> list[str]:
     """The names of the fields that are not the same. Of some people only the account is known."""
     old, new = shown(before, place), shown(after, place)
     same = {"Person"} if before.account and before.account == after.account else set()
-    if before.when and after.when and before.when.worked == after.when.worked:
+    if before.when and after.when and before.when.is_same(after.when):
         same.add("Worked")
     return [name for name in new if new[name] != old[name] and name not in same]
 
@@ -601,14 +602,18 @@ def _opposite(side: Side) -> Side:
 
 
 def _worklogs(entry: Entry, side: Side, trace: TwinTrace | None) -> dict[str, set[str]]:
-    """By site every worklog that the entry is or was: a copy that moves to another issue becomes another worklog."""
-    connection = entry.connection
-    rows = AuditEntry.objects.filter(entry=entry.entry, connection=connection.name, site=entry.site)
-    copies = set(rows.exclude(twin="").order_by().values_list("twin", flat=True).distinct())
+    """By site every worklog that the entry is or was: what moves to another issue becomes another worklog."""
+    name = entry.connection.name
+    other = (entry.connection.right if side is Side.LEFT else entry.connection.left).name
+    copies = _twins_of(name, entry.site, {entry.entry})
     if trace:
         copies.add(trace.right_id if side is Side.LEFT else trace.left_id)
-    other = connection.right if side is Side.LEFT else connection.left
-    return {entry.site: {entry.entry}, other.name: copies}
+    return {entry.site: {entry.entry} | _twins_of(name, other, copies), other: copies}
+
+
+def _twins_of(connection: str, site: str, worklogs: set[str]) -> set[str]:
+    rows = AuditEntry.objects.filter(entry__in=worklogs, connection=connection, site=site).exclude(twin="")
+    return set(rows.order_by().values_list("twin", flat=True).distinct())
 
 
 def _kept(entry: Entry, trace: TwinTrace | None, acts: Acts) -> list[Json | None]:
