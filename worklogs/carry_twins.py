@@ -506,7 +506,9 @@ class TwinCarriage(Carriage):
                 site=self.context.source_site, entry=result.source.entry, gone=False
             )
             # What was read by now may be newer than what was sent then.
-            edited.exclude(digest=result.source.digest).update(outcome=Fetched.Outcome.PENDING)
+            edited.exclude(digest=result.source.digest).update(
+                outcome=Fetched.Outcome.PENDING, issue=self.step.key, mapped=True
+            )
 
     def _recovered(self, result: Result) -> Result:
         """Both agree on what was sent: what somebody has changed of it since is an edit."""

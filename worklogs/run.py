@@ -427,7 +427,8 @@ class Crew:
         if _advance(self.job):
             return True
         if not self._busy.total() and not self.context.run.steps.filter(state__in=UNFINISHED).exists():
-            return self.job.plan_forgotten()
+            # The last read step may have been done since the look above.
+            return _advance(self.job) or self.job.plan_forgotten()
         self._changed.wait(IDLE_SECONDS)
         return True
 

@@ -141,6 +141,10 @@ class Scope:
         pairs = list({(pair.left, pair.right): pair for pair in map(_pair, twins)}.values())
         if self._run.is_dry:
             self._foreseen |= {(side, pair.on(side)): pair for pair in pairs for side in Side}
+            for side in Side:
+                self._left_out += [
+                    (side, issue) for issue in self._out(side, [pair.on(side) for pair in pairs])
+                ]
             return
         with transaction.atomic():
             self._save(pairs)
@@ -169,12 +173,15 @@ class Scope:
 
     def _take_back(self, side: Side, issues: Sequence[str]) -> None:
         """What was left alone is a backlog now, until a run has read it and come to its end."""
-        out = OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=issues)
-        found = list(out.values_list("issue", flat=True))
+        found = self._out(side, issues)
         pairs = IssuePair.objects.filter(connection=self._connection, **{f"{side}__in": found})
         pairs.update(**{f"{side}_backlog": True})
-        out.delete()
+        OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=found).delete()
         self._left_out += [(side, issue) for issue in found]
+
+    def _out(self, side: Side, issues: Sequence[str]) -> list[str]:
+        out = OutOfScope.objects.filter(connection=self._connection, side=side, issue__in=issues)
+        return list(out.values_list("issue", flat=True))
 
     def leave_out(self, side: Side, rows: Sequence[Worklog]) -> None:
         """Counts entries of issues without a counterpart: by issue, with their hours."""
