@@ -45,6 +45,14 @@ def lose_answers(pair, side, times=1):
     )
 
 
+def slow_searches(pair, side):
+    """Whatever is written to this side waits for a look at what stands there."""
+    site = pair.clouds.sites[side].name
+    pair.sandbox.faults.add(
+        Fault(FaultKind.DELAY, site=site, method="POST", path="*/worklogs/search", delay=2.0, times=2)
+    )
+
+
 def refuse(pair, side, method, status=400, path="*", body=CLOSED):
     site = pair.clouds.sites[side].name
     pair.sandbox.faults.add(
@@ -246,17 +254,18 @@ def test_both_edits_arrive_although_jira_hides_its_last_minute(syncing):
     assert pair.is_quiet()
 
 
-@pytest.mark.parametrize("origin", ["left", "right"])
-@pytest.mark.parametrize("verdict", ["left", "right"])
-def test_a_verdict_for_either_side_is_carried_out(syncing, twinlog, origin, verdict):
-    """The same text was changed on both sides; Alice says whose counts, wherever the entry began."""
+@pytest.mark.parametrize(("verdict", "overruled"), [("left", "right"), ("right", "left")])
+def test_a_verdict_for_either_side_is_carried_out(syncing, twinlog, verdict, overruled):
+    """The same text was changed on both sides; Alice says whose counts. The lane that has to carry it is the slower
+    one: the other finds nothing to do, and leaves her word to it."""
     pair = syncing(conflicts="park")
-    pair.hands.log(origin, ALICE, "DEV-1" if origin == "left" else "EXT-1", day(1), text="one")
+    pair.hands.log("left", ALICE, "DEV-1", day(1), text="one")
     pair.sync()
     pair.hands.change("left", pair.one("left", "DEV-1").id, text="said left")
     pair.hands.change("right", pair.one("right", "EXT-1").id, text="said right")
     (open_,) = pair.sync(status=1)["failures"]
     pair.decide(open_["site"], int(open_["entry"]), verdict)
+    slow_searches(pair, overruled)
     assert pair.sync()["updated"] == 1
     said = f"said {verdict}"
     assert (pair.clouds.texts("left"), pair.clouds.texts("right")) == ([said], [said])
@@ -280,12 +289,13 @@ def test_an_edit_between_a_lost_answer_and_its_recovery_arrives(syncing, twinlog
     pair.sandbox.faults.clear()
     pair.hands.change("left", entry, length="2h")
     pair.clouds.world.later(1200)
-    looking = {"site": right, "method": "POST", "path": "*search*"}
-    pair.sandbox.faults.add(Fault(FaultKind.DELAY, **looking, delay=1.0, times=3))
+    pair.hands.log("left", BOB, "DEV-2", day(2), text="later")
+    slow_searches(pair, "right")
     pair.sync()
+    pair.sandbox.faults.clear()
     pair.sync()
-    assert work(pair, "right") == [("EXT-1", 2, "one")]
-    assert work(pair, "left") == [("DEV-1", 2, "one")]
+    assert work(pair, "right") == [("EXT-1", 2, "one"), ("EXT-2", 1, "later")]
+    assert work(pair, "left") == [("DEV-1", 2, "one"), ("DEV-2", 1, "later")]
 
 
 # --- issues that are paired late
@@ -317,7 +327,7 @@ def test_a_dry_run_leaves_the_backlog_of_a_new_pair_to_the_real_one(paired_late)
 def test_a_stopped_run_leaves_the_backlog_of_a_new_pair_to_the_next(paired_late):
     """It has found the pair and read the entry when its token is refused; the next run carries it."""
     refuse(paired_late, "right", "POST", status=401, path="*/worklogs")
-    paired_late.sync(status=3)
+    assert paired_late.sync(status=None).get("created", 0) == 0
     paired_late.sandbox.faults.clear()
     assert paired_late.sync()["created"] == 1
     assert paired_late.one("right", "EXT-9").text == "backlog"
@@ -326,7 +336,7 @@ def test_a_stopped_run_leaves_the_backlog_of_a_new_pair_to_the_next(paired_late)
 # --- in the queue
 
 SLICES = {"worklogs.tasks.SLICE_SECONDS": 1.5, "worklogs.tasks.PATIENCE_SECONDS": 0.0}
-MOST = 25
+MOST = 15
 CARRY_ON = f"""
 from worklogs.models import Run
 from worklogs.tasks import carry_on
@@ -342,14 +352,14 @@ print(slices)
 def test_many_deletions_are_read_in_short_slices(syncing, twinlog):
     """Each is read once more by its id, which takes longer than a slice for all of them: each slice gets further."""
     pair = syncing()
-    for number in range(45):
+    for number in range(25):
         pair.sandbox.by_hand(
             "jca-tempo", "log", author=pair.clouds.account("left", ALICE), on="DEV-1",
             started=day(1 + number % 28, number % 20), length="1h", text=f"entry {number}",
         )  # fmt: skip
     pair.hands.settle()
     pair.sync()
-    for row in pair.rows("left")[:40]:
+    for row in pair.rows("left")[:20]:
         pair.sandbox.by_hand("jca-tempo", "delete", number=str(row.id))
     pair.hands.settle()
     slow = Fault(FaultKind.DELAY, site="jca-tempo", method="GET", path="*/worklogs/*", delay=0.1)
