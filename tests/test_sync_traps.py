@@ -318,10 +318,15 @@ def paired_late(syncing, twinlog):
 
 
 def test_a_dry_run_leaves_the_backlog_of_a_new_pair_to_the_real_one(paired_late):
-    """It plans the entry and writes nothing; the run after it carries it."""
-    assert paired_late.sync("--dry-run")["created"] == 1
+    """Whatever it has looked at, it has written nothing down; the run after it carries the entry."""
+    assert paired_late.sync("--dry-run")["written"] == 0
     assert paired_late.sync()["created"] == 1
     assert paired_late.one("right", "EXT-9").text == "backlog"
+
+
+def test_a_dry_run_foresees_the_backlog_of_a_new_pair(paired_late):
+    """What the real run would carry, it plans."""
+    assert paired_late.sync("--dry-run")["created"] == 1
 
 
 def test_a_stopped_run_leaves_the_backlog_of_a_new_pair_to_the_next(paired_late):
