@@ -340,7 +340,11 @@ def test_a_stopped_run_leaves_the_backlog_of_a_new_pair_to_the_next(paired_late)
 
 # --- in the queue
 
-SLICES = {"worklogs.tasks.SLICE_SECONDS": 1.5, "worklogs.tasks.PATIENCE_SECONDS": 0.0}
+SLICES = {
+    "worklogs.tasks.SLICE_SECONDS": 1.5,
+    "worklogs.tasks.PATIENCE_SECONDS": 0.0,
+    "worklogs.changes.IDS_A_PART": 4,
+}
 MOST = 15
 CARRY_ON = f"""
 from worklogs.models import Run
