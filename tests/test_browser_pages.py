@@ -61,6 +61,7 @@ PAGES = {
     "worklogs:entry": [
         partial(entry, standing=each) for each in ("written", "failed", "parked", "skipped", "linked")
     ],
+    "worklogs:issues": ["/issues/jca-jcb/"],
     "worklogs:log": ["/entries/log/"],
     "worklogs:act": [planned_act],
     "worklogs:people_all": ["/people/"],
@@ -85,7 +86,8 @@ PAGES = {
 NO_PAGES = {
     "login", "logout", "reports:failures_csv", "reports:prove", "worklogs:start", "worklogs:connection_runs",
     "worklogs:run_cancel", "worklogs:run_pause", "worklogs:run_resume", "worklogs:people_pair",
-    "worklogs:people_unpair", "worklogs:people_file", "connections:people_all", "connections:people",
+    "worklogs:people_unpair", "worklogs:people_file", "worklogs:entry_decide", "worklogs:issue_look", "worklogs:hook",
+    "connections:people_all", "connections:people",
     "connections:file", "connections:pause", "connections:resume", "connections:site_knock",
     "connections:site_remove", "connections:token_add", "connections:token_replace", "connections:token_expiry",
     "connections:token_revoke",
