@@ -184,10 +184,10 @@ class TwinCarriage(Carriage):
         return Terms(
             self.context.lane,
             self.context.policy,
-            self.context.source_site,
-            self.context.side.name,
             deletes,
             run.holds_deletes,
+            source_site=self.context.source_site,
+            target_site=self.context.side.name,
         )
 
     def _verdicts(self, entries: Sequence[str]) -> dict[str, str]:

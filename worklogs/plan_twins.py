@@ -111,10 +111,10 @@ class Terms:
 
     lane: Lane
     policy: Policy
-    source_site: str = ""
-    target_site: str = ""
     deletes: Deletes = Deletes.MIRROR
     holds_deletes: bool = False
+    source_site: str = ""
+    target_site: str = ""
 
 
 def plan_lane(entries: Sequence[Found], target: Target, terms: Terms) -> list[Action]:
@@ -175,6 +175,8 @@ def _origins(fresh: Iterable[Found], free: Iterable[Worklog], terms: Terms) -> d
 def _is_meant(marked: Worklog, one: Worklog, other: Worklog, site: str, terms: Terms) -> bool:
     """Whether a marker speaks of this very site. Where its vendor has no room to name one, both must look the same:
     ids of several sites are alike."""
+    if not site:
+        return marked is other or one.seconds == other.seconds
     if marked.marked_site:
         return marked.marked_site == site
     one_start = merge.facts(one, terms.lane.target_kind)[merge.START]
