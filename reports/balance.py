@@ -117,7 +117,7 @@ def _of_terms(terms: Mapping[str, int]) -> Balance:
 def _twins(connection: Connection, origin: Side) -> Iterator[Twin]:
     """Of the entries that began on this side; those of one issue one after the other."""
     carried = Entry.objects.filter(connection=connection, standing__in=hours.CARRIED).order_by()
-    copy = Side.RIGHT if origin is Side.LEFT else Side.LEFT
+    copy = origin.other
     if not connection.is_migration:
         carried = carried.filter(site=getattr(connection, str(origin)).name, is_copy=False)
     traces = TwinTrace.objects.filter(

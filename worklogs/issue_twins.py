@@ -97,11 +97,7 @@ def _open_marks(
         return Labels(options.label, jira)
     if options.match is Match.FIELD:
         return FieldValues(options.field, jira, f"the {holder}")
-    return Links(jira, addresses_of(sites[_opposite(holder)]), keeper)
-
-
-def _opposite(side: Side) -> Side:
-    return Side.LEFT if side is Side.RIGHT else Side.RIGHT
+    return Links(jira, addresses_of(sites[holder.other]), keeper)
 
 
 def _pair(side: Side, issue: Issue, other: Issue) -> TwinPair:
@@ -168,7 +164,7 @@ class TwinsByKey:
     def find(self, side: Side, issues: Sequence[str]) -> dict[str, Verdict]:
         with self._lock:
             own = self._known[side].of(issues)
-            others = self._known[_opposite(side)].of(issue.key for issue in own.values())
+            others = self._known[side.other].of(issue.key for issue in own.values())
         found = {id_: _pair(side, own[id_], others[own[id_].key]) for id_ in own if own[id_].key in others}
         return {id_: found.get(id_) for id_ in issues}
 
@@ -194,7 +190,7 @@ class TwinsByPairs:
         with self._lock:
             own = self._known[side].of(pair[side] for pair in self._pairs)
             named = self._named(side, own, set(issues))
-            there = self._known[_opposite(side)].of(name for names in named.values() for name in names)
+            there = self._known[side.other].of(name for names in named.values() for name in names)
         held = {issue.id: issue for issue in own.values()}
         others = {id_: {there[name].id: there[name] for name in named[id_] if name in there} for id_ in named}
         return {id_: _one_of(side, held.get(id_), others.get(id_, {})) for id_ in issues}
@@ -205,7 +201,7 @@ class TwinsByPairs:
         for pair in self._pairs:
             issue = own.get(pair[side])
             if issue and issue.id in wanted:
-                named[issue.id].append(pair[_opposite(side)])
+                named[issue.id].append(pair[side.other])
         return named
 
     def named_since(self, minutes: int, paired: Collection[str] = ()) -> list[TwinPair]:  # noqa: ARG002
@@ -419,7 +415,7 @@ class TwinsByMark:
         self._marks = marks
         self._holder = holder
         self._jira = sites[holder]
-        self._others = Known(sites[_opposite(holder)])
+        self._others = Known(sites[holder.other])
         self._recent = Recent(self._jira, marks.bound, marks.fields)
         self._claims = Claims()
         self._searched: set[str] = set()
@@ -476,7 +472,7 @@ class TwinsByMark:
         if not bearers:
             return None
         if len(bearers) > 1:
-            message = claim([each.key for each in bearers], f"{other.key} of the {_opposite(self._holder)}")
+            message = claim([each.key for each in bearers], f"{other.key} of the {self._holder.other}")
             return ambiguous(message, _HINT)
         claimed = self._claims.claimed_by(bearers[0].id)
         if len(claimed) > 1:

@@ -199,7 +199,7 @@ def _lane(
     source_side: Side,
     halt: Halt,
 ) -> LaneContext:
-    target_side = Side.RIGHT if source_side is Side.LEFT else Side.LEFT
+    target_side = source_side.other
     sites = {Side.LEFT: connection.left, Side.RIGHT: connection.right}
     source, target = sides[source_side], sides[target_side]
     options, vendor, site = connection.get_options(), VENDORS[source.target], sites[target_side]
@@ -225,7 +225,7 @@ def _lane(
 
 
 def _terms(connection: Connection, sides: dict[Side, OpenSide], source_side: Side) -> Lane:
-    target_side = Side.RIGHT if source_side is Side.LEFT else Side.LEFT
+    target_side = source_side.other
     options = connection.get_options()
     return Lane(
         source=source_side,

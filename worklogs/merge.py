@@ -38,7 +38,7 @@ class Lane:
 
     @property
     def target(self) -> Side:
-        return Side.RIGHT if self.source is Side.LEFT else Side.LEFT
+        return self.source.other
 
     @property
     def source_name(self) -> str:

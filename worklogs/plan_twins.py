@@ -294,7 +294,7 @@ def _winner_of_deletion(
     deleted_at: datetime | None, edited: Worklog, deleted_on: Side, terms: Terms, verdict: Side | None
 ) -> Side | None:
     conflicts = terms.lane.conflicts
-    edited_on = Side.RIGHT if deleted_on is Side.LEFT else Side.LEFT
+    edited_on = deleted_on.other
     if verdict:
         return verdict
     if conflicts is Conflicts.PARK:

@@ -35,9 +35,6 @@ class Pair:
     def on(self, side: Side) -> str:
         return self.left if side is Side.LEFT else self.right
 
-    def key_on(self, side: Side) -> str:
-        return (self.left_key or self.left) if side is Side.LEFT else (self.right_key or self.right)
-
 
 type Found = Pair | Refuse | None
 
@@ -111,7 +108,7 @@ class Scope:
     @property
     def _markless(self) -> Side:
         """The side whose issues bear no mark: a counterpart that was marked in silence is found from there."""
-        return Side.RIGHT if self._holder is Side.LEFT else Side.LEFT
+        return self._holder.other
 
     def _paired(self) -> set[str]:
         pairs = IssuePair.objects.filter(connection=self._connection)

@@ -108,7 +108,7 @@ def _place(after: str) -> tuple[int, int] | None:
 def looked_for(connection: Connection) -> Side:
     """The side whose issues without a counterpart are looked for by themselves: the one that bears no mark. On the
     other a new mark is seen when it is set."""
-    return Side.RIGHT if (connection.get_options().issues.on or Side.LEFT) is Side.LEFT else Side.LEFT
+    return (connection.get_options().issues.on or Side.LEFT).other
 
 
 # --- what issues are called

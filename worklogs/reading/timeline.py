@@ -597,10 +597,6 @@ def trace_of(connection: Connection, side: Side, worklog: str) -> TwinTrace | No
     return TwinTrace.objects.filter(connection=connection, **{f"{side}_id": worklog}).first()
 
 
-def _opposite(side: Side) -> Side:
-    return Side.LEFT if side is Side.RIGHT else Side.RIGHT
-
-
 def _worklogs(entry: Entry, side: Side, trace: TwinTrace | None) -> dict[str, set[str]]:
     """By site every worklog that the entry is or was: what moves to another issue becomes another worklog."""
     name = entry.connection.name
